@@ -11,6 +11,7 @@ import io
 import random
 import shlex
 import sys
+import zipfile
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
@@ -76,17 +77,51 @@ def python_check(program: str) -> str:
 
 
 def content(extension: str, rng: random.Random) -> bytes:
-    """A small file that looks like one of its kind from outside: the right first bytes, then noise; text where it is text."""
-    if extension in ("txt", "csv"):
-        return "".join(f"{rng.choice(ITEMS)},{rng.randint(1, 99)}\n" for _ in range(rng.randint(2, 9))).encode()
+    """A small file of its kind: text where it is text, a real archive, letter or sheet, else the right first bytes and noise."""
+    lines = [f"{rng.choice(ITEMS)},{rng.randint(1, 99)}" for _ in range(rng.randint(2, 9))]
+    match extension:
+        case "txt" | "csv":
+            return "".join(f"{line}\n" for line in lines).encode()
+        case "zip":
+            return archive({f"{rng.choice(FIRST).lower()}.txt": "\n".join(lines)})
+        case "docx" | "xlsx":
+            return office(extension, lines)
     head = {
         "jpg": b"\xff\xd8\xff\xe0\x00\x10JFIF\x00",
         "png": b"\x89PNG\r\n\x1a\n",
         "pdf": b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n",
         "mp3": b"ID3\x04\x00\x00",
         "wav": b"RIFF\x24\x00\x00\x00WAVEfmt ",
-    }.get(extension, b"PK\x03\x04\x14\x00")
+    }[extension]
     return head + rng.randbytes(rng.randint(40, 400))
+
+
+def archive(members: dict[str, str]) -> bytes:
+    """A zip file of MEMBERS, name to text; the same bytes every time."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as made:
+        for name, text in members.items():
+            made.writestr(zipfile.ZipInfo(name, (2026, 1, 1, 0, 0, 0)), text)
+    return out.getvalue()
+
+
+def office(extension: str, lines: list[str]) -> bytes:
+    """LINES as a letter (docx) or a sheet (xlsx)."""
+    import docx
+    import openpyxl
+
+    out = io.BytesIO()
+    if extension == "docx":
+        letter = docx.Document()
+        for line in lines:
+            letter.add_paragraph(line)
+        letter.save(out)
+    else:
+        book = openpyxl.Workbook()
+        for line in lines:
+            book.active.append(line.split(","))
+        book.save(out)
+    return out.getvalue()
 
 
 def invoices(seed: int) -> Task:
