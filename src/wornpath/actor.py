@@ -267,14 +267,23 @@ class Actor:
         if allowed == "ask":
             question = f"{action.tool} ({tool.risk}) needs a person's approval."
             request = ApprovalRequest(self._id(action), action, tool.risk, question, preview=preview_of(action))
-            answer = await session.approved(request)
+            answer = await session.approved(request, lambda given: self.edited(action, given))
             if answer.answer != "allow":
                 return self.answered(action, tool.risk, answer)
+            action = self.edited(action, answer.arguments)
         elif allowed == "deny":
             return self.finish(
                 action, tool.risk, Observation.of(f"{tool.risk} actions are not allowed in this run.", "denied")
             )
         return await self.execute(tool, action)
+
+    def edited(self, action: Action, arguments: Mapping[str, Any] | None) -> Action:
+        """ACTION with the ARGUMENTS that a person put in place of its own. Raises ToolError where they do not fit the tool."""
+        return (
+            action
+            if arguments is None
+            else self.proposer.registry.action(action.tool, arguments, self.context.workspace)
+        )
 
     async def execute(self, tool: Tool, action: Action) -> Observation:
         """Call TOOL: its intent is committed before, its result after."""

@@ -70,8 +70,10 @@ async def take_up(actor: Actor, left: Unfinished) -> Observation:
         if answer is None:
             kind: Literal["approval", "question"] = "question" if left.question else "approval"
             preview = left.preview or preview_of(action)
-            answer = await actor.session.approved(ApprovalRequest(left.id, action, left.risk, reason, kind, preview))
+            request = ApprovalRequest(left.id, action, left.risk, reason, kind, preview)
+            answer = await actor.session.approved(request, lambda given: actor.edited(action, given))
         if left.question or answer.answer != "allow":
             return actor.answered(action, left.risk, answer, question=left.question, started=not begun)
+        action = actor.edited(action, answer.arguments)
     assert tool is not None
     return await actor.execute(tool, action)

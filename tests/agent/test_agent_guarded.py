@@ -313,3 +313,30 @@ def test_a_plan_that_makes_no_sense_becomes_the_goal_itself(make: Make) -> None:
     agent.run()
     (plan,) = events(agent, "plan.made")
     assert [s["description"] for s in plan.data["plan"]["subtasks"]] == ["Feed the cat"]
+
+
+def test_what_a_person_edited_is_what_is_done(make: Make, old: Path) -> None:
+    (old.parent / "other.txt").write_text("x\n")
+    person = Person(
+        ApprovalAnswer("allow", arguments={"file": "other.txt"}),
+        ApprovalAnswer("allow", arguments={"path": "other.txt"}),
+    )
+    agent = make(plan=TIDY, actions=[DELETE, FINISH], approver=person)
+    agent.run()
+    assert old.exists() and not (old.parent / "other.txt").exists()
+    assert len(person.asked) == 2 and "do not fit" in person.asked[1].reason
+    assert events(agent, "action.started")[0].data["action"] == {
+        "tool": "delete_file",
+        "arguments": {"path": "other.txt"},
+    }
+    assert events(agent, "approval.answered")[0].data["arguments"] == {"path": "other.txt"}
+
+
+def test_edited_arguments_are_carried_out_on_resume(make: Make, old: Path) -> None:
+    (old.parent / "other.txt").write_text("x\n")
+    agent = make(plan=TIDY, actions=[DELETE])
+    agent.run()
+    answer = ApprovalAnswer("allow", arguments={"path": "other.txt"})
+    with again(agent, Brain(TIDY, [FINISH]), answers={waiting(agent): answer}) as resumed:
+        resumed.run()
+    assert old.exists() and not (old.parent / "other.txt").exists()

@@ -17,7 +17,7 @@ type of that name in `wornpath.core.words`):
 | model.called | purpose (see below), model, usage (USAGE), seconds, n, messages, texts, error |
 | action.decided | decision (DECISION: state, all candidates with priors, mask, Q, probabilities, who, V(s)); skipped (no model call) |
 | approval.requested | id, action (ACTION), risk, reason, kind (approval or question), preview |
-| approval.answered | id, answer (allow, deny or answer), comment, by |
+| approval.answered | id, answer (allow, deny or answer), comment, by, arguments (where they were edited), scope (run, folder or always) |
 | action.started | id, action (ACTION), risk, idempotent |
 | action.finished | id, observation (OBSERVATION), seconds |
 | evaluation.made | scope (step, subtask or run), evaluation (EVALUATION) |

@@ -5,6 +5,7 @@ from wornpath.guard.loops import LoopDetector
 from wornpath.guard.permissions import (
     ApprovalAnswer,
     ApprovalRequest,
+    ApprovalScope,
     ApproveMode,
     Approver,
     Permission,
@@ -16,6 +17,7 @@ from wornpath.guard.session import Session
 __all__ = [
     "ApprovalAnswer",
     "ApprovalRequest",
+    "ApprovalScope",
     "ApproveMode",
     "Approver",
     "Budget",

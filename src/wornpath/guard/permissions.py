@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from wornpath.core import Action, Risk
 
 ApproveMode = Literal["ask", "on-risk", "never"]
 SandboxMode = Literal["read-only", "workspace", "full"]
 Permission = Literal["allow", "ask", "deny"]
+ApprovalScope = Literal["once", "run", "folder", "always"]
+"""How far an answer reaches: this one action, the rest of the run, every run in this folder, or every run of this user."""
 
 
 def permission(risk: Risk, approve: ApproveMode, sandbox: SandboxMode) -> Permission:
@@ -44,10 +47,16 @@ class ApprovalRequest:
 
 @dataclass(frozen=True, slots=True)
 class ApprovalAnswer:
+    """What was said to an `ApprovalRequest`: `allow` or `deny` to an approval, `answer` to a question."""
+
     answer: Literal["allow", "deny", "answer"]
     comment: str = ""
     """Why it was denied, or the answer to the question."""
     by: str = "person"
+    arguments: Mapping[str, Any] | None = None
+    """With `allow`: carry the action out with these arguments in place of its own (all of them); None leaves them as they were."""
+    scope: ApprovalScope = "once"
+    """With more than `once` the answer becomes a rule for actions like this one."""
 
 
 class Approver(Protocol):

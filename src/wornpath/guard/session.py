@@ -7,7 +7,7 @@ What a resumed run needs is read back by the same fold, so that there is no seco
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from wornpath.core import (
@@ -19,6 +19,7 @@ from wornpath.core import (
     NeedsPerson,
     Observation,
     Risk,
+    ToolError,
     Usage,
     digest,
     from_json,
@@ -140,7 +141,7 @@ class Session:
                 )
             case "approval.answered":
                 if self.unfinished is not None:
-                    self.unfinished.answer = ApprovalAnswer(data["answer"], data["comment"], data["by"])
+                    self.unfinished.answer = from_json(ApprovalAnswer, data)
             case "action.started":
                 self.budget.add(steps=1)
                 action = from_json(Action, data["action"])
@@ -192,30 +193,34 @@ class Session:
     def permission(self, risk: Risk) -> Permission:
         return permission(risk, self.approve, self.sandbox)
 
-    async def approved(self, request: ApprovalRequest) -> ApprovalAnswer:
-        """The answer to REQUEST: given beforehand, or by the approver. Raises NeedsPerson when nobody can answer."""
-        self.record(
-            "approval.requested",
-            {
-                "id": request.id,
-                "kind": request.kind,
-                "action": to_json(request.action),
-                "risk": request.risk,
-                "reason": request.reason,
-                "preview": request.preview,
-            },
-        )
-        answer = self.answers.pop(request.id, None)
-        if answer is None and self.approver is not None:
-            answer = await self.approver(request)
-        if answer is None:
-            how = "--answer TEXT" if request.kind == "question" else f"--allow {request.id} or --deny {request.id}"
-            raise NeedsPerson(f"{request.reason} Answer with: wornpath resume {self.run_id} {how}")
-        self.record(
-            "approval.answered",
-            {"id": request.id, "answer": answer.answer, "comment": answer.comment, "by": answer.by},
-        )
-        return answer
+    async def approved(
+        self, request: ApprovalRequest, fit: Callable[[Mapping[str, Any]], object] | None = None
+    ) -> ApprovalAnswer:
+        """The answer to REQUEST: given beforehand, or by the approver. Raises NeedsPerson when nobody can answer.
+
+        Edited arguments that FIT raises ToolError for are not taken: the question is put again, with what is wrong.
+        """
+        self._requested(request)
+        while True:
+            answer = self.answers.pop(request.id, None)
+            if answer is None and self.approver is not None:
+                answer = await self.approver(request)
+            if answer is None:
+                how = "--answer TEXT" if request.kind == "question" else f"--allow {request.id} or --deny {request.id}"
+                raise NeedsPerson(f"{request.reason} Answer with: wornpath resume {self.run_id} {how}")
+            if answer.arguments is not None and fit is not None:
+                try:
+                    fit(answer.arguments)
+                except ToolError as error:
+                    request = replace(request, reason=f"The changed arguments do not fit: {error}")
+                    self._requested(request)
+                    continue
+            self.record("approval.answered", {"id": request.id, "comment": "", "by": "person", **to_json(answer)})
+            return answer
+
+    def _requested(self, request: ApprovalRequest) -> None:
+        data = {name: getattr(request, name) for name in ("id", "kind", "risk", "reason", "preview")}
+        self.record("approval.requested", {**data, "action": to_json(request.action)})
 
     # -- after a call ------------------------------------------------------------------------------
 
