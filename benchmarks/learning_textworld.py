@@ -31,7 +31,7 @@ VOCABULARY = 4096
 
 
 def tokens(text: str, limit: int) -> list[int]:
-    from wornpath.policy.text import bucket
+    from wornpath.experience.text import bucket
 
     return [bucket(w, VOCABULARY) for w in re.findall(r"[a-z]+", text.lower())[:limit]] or [0]
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from wornpath.core import Action, Entity
 from wornpath.envs.situation import action_text
-from wornpath.policy.text import content_words, identifiers, key_phrases
+from wornpath.experience.text import content_words, identifiers, key_phrases
 
 _HIT = re.compile(r"^(.+?):(\d+): (.*)$")
 _PAIR = re.compile(r"^(.{1,80})(?:[:=]\s+|\s*：\s*)(\S.*)$|^([\w.-]{1,40})=(\S.*)$")

@@ -26,7 +26,7 @@ from wornpath.envs.explorer import MORE, Explorer
 from wornpath.envs.names import FAMILIES, GOALS, TRAIN_FAMILIES, Language, Split
 from wornpath.envs.situation import parse_action
 from wornpath.envs.trees import Fact, plant
-from wornpath.policy.text import is_stale
+from wornpath.experience.text import is_stale
 
 STEP_COST, RIGHT, WRONG = -0.02, 1.0, -0.5
 MAX_LINES = 100

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wornpath.core import Action, Candidate, Entity, State, digest
-from wornpath.policy.text import content_words, hashed_grams, identifiers, is_stale, trigrams
+from wornpath.experience.text import content_words, hashed_grams, identifiers, is_stale, trigrams
 
 Array = npt.NDArray[np.float32]
 
