@@ -130,7 +130,14 @@ def documented() -> dict[str, set[str]]:
     return keys
 
 
-OPTIONAL = {"model.called": {"error"}, "approval.answered": {"arguments", "scope"}, "person.said": {"text", "rating"}}
+OPTIONAL = {
+    "model.called": {"error"},
+    "approval.answered": {"arguments", "scope"},
+    "run.started": {"tainted"},
+    "note.added": {"untrusted"},
+    "artifact.written": {"untrusted"},
+    "person.said": {"text", "rating"},
+}
 
 
 def audit(store: SqliteStore, run_id: str) -> None:

@@ -6,7 +6,7 @@ type of that name in `wornpath.core.words`):
 
 | type | data |
 |---|---|
-| run.started | version, model, policy_version, seed, options (the settings of the run), parent (a run id or null), pid |
+| run.started | version, model, policy_version, seed, options (the settings of the run), parent (a run id or null), pid, tainted |
 | run.paused | reason |
 | run.resumed | pid, options (those changed since the start) |
 | run.finished | result (RESULT) |
@@ -21,10 +21,10 @@ type of that name in `wornpath.core.words`):
 | action.started | id, action (ACTION), risk, idempotent |
 | action.finished | id, observation (OBSERVATION), seconds |
 | evaluation.made | scope (step, subtask or run), evaluation (EVALUATION) |
-| note.added | text, scope, where |
+| note.added | text, scope, where, untrusted (made while content from outside was in play) |
 | budget.reached | kind (steps, tokens, cost_usd, seconds), value, limit |
 | loop.found | length, action (ACTION) |
-| artifact.written | path, bytes, media_type, sha256 |
+| artifact.written | path, bytes, media_type, sha256, untrusted (words from outside may be in it) |
 | person.said | kind (rating, comment, label), text, rating (good or bad) |
 | policy.changed | version, previous, why |
 

@@ -25,6 +25,12 @@ RunStatus = Literal[
     "queued", "running", "paused", "cancelled", "met", "unmet", "unverified", "needs_person", "budget", "error"
 ]
 Scope = Literal["run", "folder", "user"]
+Effect = Literal["allow", "ask", "deny"]
+ApprovalScope = Literal["once", "run", "folder", "always"]
+"""How far an answer reaches: this one action, the rest of the run, every run in this folder, or every run of this user."""
+Origin = Literal["own", "known", "document", "outside"]
+"""Whose words a text is: the user's own or what a tool itself says; those of people the user works with; a document that somebody wrote;
+or those of anybody (web, mail, reviews). See `wornpath.guard.provenance` for what follows from it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,7 +267,12 @@ class Part:
 @dataclass(frozen=True, slots=True)
 class Observation:
     """What a tool returned. `facts` are short sentences worth remembering, `changed` the paths it wrote, moved or removed, `entities` the
-    things it brought to light; all deterministic. `untrusted` marks content that came from outside the user's own work."""
+    things it brought to light; all deterministic.
+
+    `origin` says whose words the text is, and `untrusted` is the short way to say that they are anybody's. `vouched` are values in it that
+    the service itself stands for, such as ids, accounts and senders of the user's own records; each may be used as it is, though the text
+    around it may not. `private` are values that nobody but the user should read.
+    """
 
     result: ResultClass = "ok"
     parts: tuple[Part, ...] = ()
@@ -269,6 +280,9 @@ class Observation:
     changed: tuple[str, ...] = ()
     entities: tuple[Entity, ...] = ()
     untrusted: bool = False
+    origin: Origin = "own"
+    vouched: tuple[str, ...] = ()
+    private: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, text: str, result: ResultClass = "ok", **more: Any) -> Observation:
@@ -368,3 +382,27 @@ class Note:
     where: str = ""
     time: float = 0.0
     run_id: str = ""
+    untrusted: bool = False
+    """It was made while content from outside was in play."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What may be done: the EFFECT on actions of a tool, a risk class, with arguments like these. All that is named must match.
+
+    `tool` and the values of `arguments` are patterns with `*` and `?`; `hosts` are patterns for the hosts of the links in the arguments.
+    """
+
+    effect: Effect
+    tool: str = "*"
+    risk: tuple[Risk, ...] = ()
+    arguments: Mapping[str, str] = field(default_factory=dict)
+    hosts: tuple[str, ...] = ()
+    untrusted: bool = False
+    """An allowance that holds for arguments from outside too."""
+    scope: ApprovalScope = "always"
+    where: str = ""
+    """The run or the folder that the scope refers to."""
+    note: str = ""
+    id: int = 0
+    time: float = 0.0

@@ -1,11 +1,11 @@
 """What the agent may do: permissions, approvals, budgets, loops, and the session that holds them for a run."""
 
+from wornpath.core import ApprovalScope
 from wornpath.guard.limits import Budget, Limits
 from wornpath.guard.loops import LoopDetector
 from wornpath.guard.permissions import (
     ApprovalAnswer,
     ApprovalRequest,
-    ApprovalScope,
     ApproveMode,
     Approver,
     Permission,

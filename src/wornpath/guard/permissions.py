@@ -6,13 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from wornpath.core import Action, Risk
+from wornpath.core import Action, ApprovalScope, Risk
 
 ApproveMode = Literal["ask", "on-risk", "never"]
 SandboxMode = Literal["read-only", "workspace", "full"]
 Permission = Literal["allow", "ask", "deny"]
-ApprovalScope = Literal["once", "run", "folder", "always"]
-"""How far an answer reaches: this one action, the rest of the run, every run in this folder, or every run of this user."""
 
 
 def permission(risk: Risk, approve: ApproveMode, sandbox: SandboxMode) -> Permission:

@@ -72,6 +72,7 @@ def _started(fact: Fact) -> Iterator[Statement]:
         host=text(data, "host"),
         alive_since=fact.time,
         parent=text(data, "parent") or None,
+        tainted=data.get("tainted") is True,
     )
 
 
@@ -168,9 +169,16 @@ def _noted(fact: Fact) -> Iterator[Statement]:
     scope = text(data, "scope") or "run"
     place = text(data, "where") or (fact.run_id if scope == "run" else "")
     yield (
-        "INSERT INTO notes (seq, text, scope, place, time, run_id) VALUES (?, ?, ?, ?, ?, ?)",
-        (fact.seq, text(data, "text"), scope, place, fact.time, fact.run_id),
+        "INSERT INTO notes (seq, text, scope, place, time, run_id, untrusted) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (fact.seq, text(data, "text"), scope, place, fact.time, fact.run_id, data.get("untrusted") is True),
     )
+
+
+def _acted(fact: Fact) -> Iterator[Statement]:
+    """A run is tainted once words from outside came into it."""
+    seen = section(fact.data, "observation")
+    if seen.get("untrusted") is True or seen.get("origin") == "outside":
+        yield _set("runs", fact, tainted=1)
 
 
 EFFECTS: dict[str, Callable[[Fact], Iterator[Statement]]] = {
@@ -181,6 +189,7 @@ EFFECTS: dict[str, Callable[[Fact], Iterator[Statement]]] = {
     "goal.set": _goal,
     "model.called": _called,
     "action.decided": _decided,
+    "action.finished": _acted,
     "evaluation.made": _evaluated,
     "person.said": _said,
     "note.added": _noted,

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from wornpath.core import Artifact, Episode, Event, EventType, Note, Scope, Transition
+from wornpath.core import Artifact, Episode, Event, EventType, Note, Rule, Scope, Transition
 from wornpath.store.runs import RunInfo
 
 
@@ -47,12 +47,13 @@ class Store(Protocol):
 
     def artefacts(self, run_id: str) -> list[Artifact]: ...
 
-    def transitions(self, run_id: str | None = None) -> Iterator[Transition]:
-        """The steps of experience, projected from the events, oldest first."""
+    def transitions(self, run_id: str | None = None, *, tainted: bool = True) -> Iterator[Transition]:
+        """The steps of experience, projected from the events, oldest first. Without TAINTED, those of runs that words from outside may
+        have steered are left out."""
         ...
 
-    def episodes(self, run_id: str | None = None) -> Iterator[Episode]:
-        """The attempts that came to an end, with their transitions, oldest first."""
+    def episodes(self, run_id: str | None = None, *, tainted: bool = True) -> Iterator[Episode]:
+        """The attempts that came to an end, with their transitions, oldest first; TAINTED as above."""
         ...
 
     def add_note(self, text: str, *, scope: Scope, where: str = "", run_id: str = "") -> Note: ...
@@ -62,5 +63,19 @@ class Store(Protocol):
         ...
 
     def remove_note(self, note_id: int) -> None: ...
+
+    def add_rule(self, rule: Rule) -> Rule:
+        """Keep a rule of scope folder or always. It comes back with its number."""
+        ...
+
+    def rules(self, folder: str | None = None) -> list[Rule]:
+        """The rules that hold in a folder, or all of them."""
+        ...
+
+    def remove_rule(self, number: int) -> None: ...
+
+    def untrusted_files(self, folder: str) -> list[str]:
+        """Paths in FOLDER that earlier runs wrote while words from outside were in play."""
+        ...
 
     def close(self) -> None: ...

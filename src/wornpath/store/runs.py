@@ -50,6 +50,8 @@ class RunInfo:
     reason: str = ""
     """Why the run is paused."""
     parent: str | None = None
+    tainted: bool = False
+    """Words from outside (web, mail) came into it and may have steered it."""
 
     @property
     def tokens(self) -> dict[str, int]:

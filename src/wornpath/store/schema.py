@@ -39,7 +39,7 @@ CREATE TABLE runs (
     verdict TEXT, verdict_source TEXT, rating TEXT,
     model TEXT NOT NULL DEFAULT '', policy_version TEXT NOT NULL DEFAULT 'prior',
     pid INTEGER, host TEXT NOT NULL DEFAULT '', alive_since REAL NOT NULL DEFAULT 0,
-    reason TEXT NOT NULL DEFAULT '', parent TEXT
+    reason TEXT NOT NULL DEFAULT '', parent TEXT, tainted INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX runs_by_age ON runs (first_seq);
 CREATE TABLE run_texts (
@@ -48,8 +48,12 @@ CREATE TABLE run_texts (
 );
 CREATE TABLE notes (
     id INTEGER PRIMARY KEY AUTOINCREMENT, seq INTEGER NOT NULL UNIQUE, text TEXT NOT NULL, scope TEXT NOT NULL,
-    place TEXT NOT NULL, time REAL NOT NULL, run_id TEXT NOT NULL
+    place TEXT NOT NULL, time REAL NOT NULL, run_id TEXT NOT NULL, untrusted INTEGER NOT NULL DEFAULT 0
 );
+"""
+
+RULES = """
+CREATE TABLE rules (id INTEGER PRIMARY KEY AUTOINCREMENT, scope TEXT NOT NULL, place TEXT NOT NULL, time REAL NOT NULL, rule TEXT NOT NULL);
 """
 
 
@@ -62,7 +66,15 @@ def _projections(db: sqlite3.Connection) -> None:
     effects.replay(db)
 
 
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_events, _projections)
+def _rules(db: sqlite3.Connection) -> None:
+    """Rules of permission, and the marks of what came from outside (which the tables of a new store have already)."""
+    _script(db, RULES)
+    for table, column in (("runs", "tainted"), ("notes", "untrusted")):
+        if column not in {row[1] for row in db.execute(f"PRAGMA table_info({table})")}:
+            db.execute(f"ALTER TABLE {table} ADD COLUMN {column} INTEGER NOT NULL DEFAULT 0")
+
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_events, _projections, _rules)
 VERSION = len(MIGRATIONS)
 
 

@@ -20,12 +20,14 @@ from wornpath.core import (
     EventType,
     Note,
     RewardWeights,
+    Rule,
     Scope,
     StoreError,
     Transition,
     UsageError,
 )
 from wornpath.store import effects, projections
+from wornpath.store import rules as kept_rules
 from wornpath.store.database import Database, private_folder
 from wornpath.store.jsontext import decode, encode
 from wornpath.store.runs import RunInfo, process_alive, verdict_reward
@@ -37,7 +39,7 @@ _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _INSERT = "INSERT INTO events (run_id, time, step, type, data) VALUES (?, ?, ?, ?, ?)"
 _EVENT = "SELECT seq, run_id, time, step, type, data, v FROM events"
 _RUN = "SELECT * FROM runs LEFT JOIN run_texts USING (run_id)"
-_NOTE = "SELECT id, text, scope, place, time, run_id FROM notes"
+_NOTE = "SELECT id, text, scope, place, time, run_id, untrusted FROM notes"
 
 
 class SqliteStore:
@@ -171,13 +173,13 @@ class SqliteStore:
                 found[artifact.path] = artifact
         return list(found.values())
 
-    def transitions(self, run_id: str | None = None) -> Iterator[Transition]:
-        for run in self._run_ids(run_id):
+    def transitions(self, run_id: str | None = None, *, tainted: bool = True) -> Iterator[Transition]:
+        for run in self._run_ids(run_id, tainted):
             yield from projections.project(self.events(run, types=projections.TYPES)).transitions
 
-    def episodes(self, run_id: str | None = None) -> Iterator[Episode]:
+    def episodes(self, run_id: str | None = None, *, tainted: bool = True) -> Iterator[Episode]:
         """The attempts that came to an end, oldest first."""
-        for run in self._run_ids(run_id):
+        for run in self._run_ids(run_id, tainted):
             episode = projections.project(self.events(run, types=projections.TYPES)).episode
             if episode is not None:
                 yield episode
@@ -203,6 +205,27 @@ class SqliteStore:
             if abs(note_id) >= 1 << 62 or not db.execute("DELETE FROM notes WHERE id = ?", (note_id,)).rowcount:
                 raise UsageError(f"There is no note {note_id}; `wornpath notes ls` lists them.")
 
+    def add_rule(self, rule: Rule) -> Rule:
+        return kept_rules.add(self._database, rule)
+
+    def rules(self, folder: str | None = None) -> list[Rule]:
+        """A rule on a folder holds in the folders below it too."""
+        return kept_rules.all_rules(self._database, folder)
+
+    def remove_rule(self, number: int) -> None:
+        kept_rules.remove(self._database, number)
+
+    def untrusted_files(self, folder: str) -> list[str]:
+        """What earlier runs in FOLDER wrote while words from outside were in play."""
+        with self._database.read() as db:
+            rows = db.execute(
+                "SELECT DISTINCT json_extract(e.data, '$.path') FROM runs r JOIN run_texts t USING (run_id) JOIN events e "
+                "ON e.run_id = r.run_id AND e.type = 'artifact.written' WHERE r.tainted AND t.workspace = ? "
+                "AND json_extract(e.data, '$.untrusted')",
+                (folder,),
+            ).fetchall()
+        return [str(row[0]) for row in rows if row[0]]
+
     def close(self) -> None:
         self._database.close()
 
@@ -221,15 +244,17 @@ class SqliteStore:
             raise _bad(run_id)
         return self.root / "runs" / run_id
 
-    def _run_ids(self, run_id: str | None) -> Iterator[str]:
+    def _run_ids(self, run_id: str | None, tainted: bool = True) -> Iterator[str]:
         if run_id is not None:
             yield run_id
             return
         after = 0
         while True:
             with self._database.read() as db:
-                sql = "SELECT first_seq, run_id FROM runs WHERE first_seq > ? ORDER BY first_seq LIMIT ?"
-                rows = db.execute(sql, (after, _PAGE)).fetchall()
+                sql = (
+                    "SELECT first_seq, run_id FROM runs WHERE first_seq > ? AND tainted <= ? ORDER BY first_seq LIMIT ?"
+                )
+                rows = db.execute(sql, (after, tainted, _PAGE)).fetchall()
             yield from (row[1] for row in rows)
             if len(rows) < _PAGE:
                 return
@@ -274,6 +299,7 @@ def _run_info(row: Mapping[str, Any]) -> RunInfo:
         workspace=row["workspace"] or "",
         summary=row["summary"] or "",
         result=json.loads(row["result"]) if row["result"] else None,
+        tainted=bool(row["tainted"]),
         **{name: row[name] for name in _COPIED},
     )
 
@@ -285,8 +311,8 @@ _COPIED = (
 
 
 def _note(row: tuple[Any, ...]) -> Note:
-    id, text, scope, place, when, run_id = row
-    return Note(id, text, scope, place, when, run_id)
+    id, text, scope, place, when, run_id, untrusted = row
+    return Note(id, text, scope, place, when, run_id, bool(untrusted))
 
 
 def _holds(note: Note, run_id: str | None, folder: str | None) -> bool:
