@@ -124,7 +124,8 @@ class AutoGPT:
         self._listeners = [on_event] if on_event else []
         self._run_id = run_id
         self._actor: Actor | None = None
-        self._stop = self._ended = False
+        self._stop = self._ended = self._cancel = False
+        self._why = ""
         self._loop: LoopThread | None = None
         self._decision: Decision | None = None
         self._observation: Observation | None = None
@@ -149,10 +150,8 @@ class AutoGPT:
         except NeedsPerson as waits:
             status, summary = "needs_person", str(waits)
         except (Paused, asyncio.CancelledError) as stop:
-            status, summary = (
-                "paused",
-                f"Stopped after step {actor.session.tracker.step}; go on with: wornpath resume {self.run_id}",
-            )
+            usual = f"Stopped after step {actor.session.tracker.step}; go on with: wornpath resume {self.run_id}"
+            status, summary = ("cancelled" if self._cancel else "paused"), self._why or usual
             if isinstance(stop, asyncio.CancelledError):
                 raise
         except Exception as error:
@@ -372,7 +371,7 @@ class AutoGPT:
             session.record("run.paused", {"reason": summary})
         else:
             session.record("run.finished", {"result": result.as_dict()})
-        self._ended, self._stop = status in ENDED, False
+        self._ended, self._stop, self._cancel, self._why = status in ENDED, False, False, ""
         self._actor = None
         return result
 
@@ -476,9 +475,12 @@ class AutoGPT:
 
     # -- control -----------------------------------------------------------------------------------
 
-    def request_stop(self) -> None:
-        """Stop after the step in hand; the run can be resumed. Safe to call from a signal handler or another thread."""
-        self._stop = True
+    def request_stop(self, why: str = "", *, cancel: bool = False) -> None:
+        """Stop after the step in hand; the run can be resumed. Safe to call from a signal handler or another thread.
+
+        WHY is recorded. With CANCEL the run ends as cancelled instead of paused. Cancelling the task of `arun` stops it at once.
+        """
+        self._stop, self._cancel, self._why = True, cancel, why
 
     @classmethod
     def resume(

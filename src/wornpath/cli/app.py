@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from wornpath.cli.commands import about, changes, doctor, learning, models, notes, run, runs, why
+from wornpath.cli.commands import about, changes, doctor, learning, models, notes, run, runs, serve, why
 
 app = typer.Typer(
     name="wornpath",
@@ -41,6 +41,7 @@ WORK, LOOK, LEARN, SET = "Work", "Look and judge", "Learn", "Set up"
 app.command("run", rich_help_panel=WORK)(run.run)
 app.command("resume", rich_help_panel=WORK)(run.resume)
 app.command("undo", rich_help_panel=WORK)(changes.undo)
+app.command("serve", rich_help_panel=WORK)(serve.serve)
 app.add_typer(runs.group, name="runs", rich_help_panel=LOOK)
 app.command("show", rich_help_panel=LOOK)(runs.show)
 app.command("why", rich_help_panel=LOOK)(why.why)

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 STAGES = {"download": "fetching", "verify": "checking", "wait": "waiting for another process that fetches"}
 
 
-def open_model(loaded: Loaded, *, yes: bool, quiet: bool, recorded: str = "") -> Chat:
-    """The model of the settings; without one, that of RECORDED, the model that an earlier part of the run used.
+def open_model(loaded: Loaded, *, yes: bool, quiet: bool, recorded: str = "", ask: bool = True) -> Chat:
+    """The model of the settings; without one, that of RECORDED, the model that an earlier part of the run used. Without ASK, nobody is
+    asked at the terminal.
 
     Raises what `wornpath.llm.resolve` raises, and UsageError for an endpoint that may not be used.
     """
@@ -38,7 +39,7 @@ def open_model(loaded: Loaded, *, yes: bool, quiet: bool, recorded: str = "") ->
             api_key=key,
             prices=settings.prices or None,
             assume_yes=yes,
-            confirm=agree if interactive() else None,
+            confirm=agree if ask and interactive() else None,
             progress=progress,
             seed=settings.seed,
         )

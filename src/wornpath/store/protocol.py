@@ -29,8 +29,20 @@ class Store(Protocol):
         """Events in order of `seq`, those with `seq` > AFTER; of one run, or of all."""
         ...
 
-    def runs(self, *, limit: int | None = None, status: str | None = None) -> list[RunInfo]:
-        """The runs, newest first."""
+    def event_texts(
+        self, run_id: str | None = None, *, after: int = 0, limit: int = 256
+    ) -> list[tuple[int, str, str, str]]:
+        """As `events`, at most LIMIT, but unread: (seq, run id, type, the envelope as one line of JSON)."""
+        ...
+
+    def last_seq(self, run_id: str | None = None) -> int:
+        """The place of the last event, of one run or of all; 0 where there is none."""
+        ...
+
+    def runs(
+        self, *, limit: int | None = None, status: str | None = None, query: str = "", before: str | None = None
+    ) -> list[RunInfo]:
+        """The runs, newest first; those that mention QUERY, and those older than the run BEFORE."""
         ...
 
     def run(self, prefix: str) -> RunInfo:

@@ -98,17 +98,42 @@ class SqliteStore:
                 return
             after, left = rows[-1][0], left - len(rows) if left > 0 else left
 
-    def runs(self, *, limit: int | None = None, status: str | None = None) -> list[RunInfo]:
+    def event_texts(
+        self, run_id: str | None = None, *, after: int = 0, limit: int = _PAGE
+    ) -> list[tuple[int, str, str, str]]:
+        """As `events`, at most LIMIT, but unread: (seq, run id, type, the envelope as one line of JSON)."""
+        where, values = ("seq > ?", [after]) if run_id is None else ("seq > ? AND run_id = ?", [after, run_id])
+        with self._database.read() as db:
+            rows = db.execute(f"{_EVENT} WHERE {where} ORDER BY seq LIMIT ?", (*values, limit)).fetchall()
+        return [(row[0], row[1], row[4], _envelope(*row)) for row in rows]
+
+    def last_seq(self, run_id: str | None = None) -> int:
+        """The place of the last event, of one run or of all; 0 where there is none."""
+        where, values = ("", ()) if run_id is None else (" WHERE run_id = ?", (run_id,))
+        with self._database.read() as db:
+            return int(db.execute(f"SELECT max(seq) FROM events{where}", values).fetchone()[0] or 0)
+
+    def runs(
+        self, *, limit: int | None = None, status: str | None = None, query: str = "", before: str | None = None
+    ) -> list[RunInfo]:
+        """QUERY is looked for in the goals, summaries and ids; BEFORE is a run's id: only older ones."""
         found: list[RunInfo] = []
-        before, page = 1 << 62, _PAGE if limit is None or status else min(limit, _PAGE)
+        wanted, picky = query.casefold().strip(), bool(status or query)
+        page = _PAGE if limit is None or picky else min(limit, _PAGE)
+        older = 1 << 62
+        if before is not None:
+            with self._database.read() as db:
+                row = db.execute("SELECT first_seq FROM runs WHERE run_id = ?", (before,)).fetchone()
+            older = row[0] if row else older
         while limit is None or len(found) < limit:
             with self._database.read() as db:
                 sql = f"{_RUN} WHERE first_seq < ? ORDER BY first_seq DESC LIMIT ?"
-                rows = _named(db.execute(sql, (before, page)))
-            found += [info for info in map(_run_info, rows) if status is None or info.status == status]
+                rows = _named(db.execute(sql, (older, page)))
+            infos = map(_run_info, rows)
+            found += [info for info in infos if (not status or info.status == status) and _mentions(info, wanted)]
             if len(rows) < page:
                 break
-            before = rows[-1]["first_seq"]
+            older = rows[-1]["first_seq"]
         return found[:limit]
 
     def run(self, prefix: str) -> RunInfo:
@@ -271,6 +296,18 @@ def _event(row: tuple[Any, ...]) -> Event:
         return Event(seq, run_id, when, step, type, decode(data), v)
     except ValueError as error:
         raise StoreError(f"Event {seq} of run {run_id} is damaged; remove that run, the others can be read.") from error
+
+
+def _envelope(seq: int, run_id: str, when: float, step: int, type: str, data: str, v: int) -> str:
+    """What `json.dumps(event.as_dict())` gives, without reading the data."""
+    head = f'{{"v":{v},"seq":{seq},"run_id":{json.dumps(run_id)},"time":{when!r},"step":{step},"type":"{type}","data":'
+    return f"{head}{data}}}"
+
+
+def _mentions(info: RunInfo, wanted: str) -> bool:
+    if not wanted:
+        return True
+    return any(wanted in text.casefold() for text in (info.goal, info.summary)) or wanted in info.run_id
 
 
 def _named(cursor: Any) -> list[dict[str, Any]]:

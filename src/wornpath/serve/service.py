@@ -1,0 +1,176 @@
+"""What the server is made of, in one place: the store, the feed, the queue, the models, the open questions, and the folders of runs."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from wornpath.core import Goal, UsageError, WornpathError
+from wornpath.guard import Limits
+from wornpath.resuming import to_data
+from wornpath.serve.asking import Questions
+from wornpath.serve.feed import Feed
+from wornpath.serve.jobs import QUEUED, UNBEGUN, Jobs, record_start
+from wornpath.serve.models import Models, Opener
+from wornpath.serve.problems import Problem
+from wornpath.serve.schemas import RunRequest
+from wornpath.serve.views import run_row
+from wornpath.serve.worker import Worker
+from wornpath.store import RunInfo, SqliteStore, new_run_id
+from wornpath.tools.workspace import check_workspace
+
+MAX_UPLOAD = 256 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a run is begun with where the request says nothing, and what the server allows."""
+
+    approve: Any = "on-risk"
+    sandbox: Any = "workspace"
+    candidates: int = 3
+    limits: Limits = field(default_factory=Limits)
+    seed: int = 0
+    learn: bool = True
+    language: str = "en"
+    max_upload: int = MAX_UPLOAD
+    """Bytes of all the files of one request."""
+
+
+class Service:
+    """All of it. ROOT is the store's folder, WORKSPACES the one that runs work in or below, OPENER gives the models.
+
+    TAKE_UP says whether runs and schedules that an earlier server left are gone on with.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        opener: Opener,
+        *,
+        workspaces: Path | None = None,
+        jobs: int = 2,
+        settings: Settings | None = None,
+        take_up: bool = True,
+    ) -> None:
+        self.settings, self.takes_up = settings or Settings(), take_up
+        self.workspaces = Path(os.path.realpath(workspaces or root / "workspaces"))
+        self.store = SqliteStore(root)
+        self.reader = SqliteStore(root, timeout=1.0)
+        self.models = Models(opener)
+        self.feed = Feed(self.reader)
+        self.questions = Questions(self.reader)
+        self.worker = Worker()
+        self.jobs = Jobs(self.store, self.feed, self.worker, self.models, jobs, self.told)
+
+    async def start(self) -> None:
+        self.feed.watchers.append(self.questions.seen)
+        await asyncio.to_thread(self.store.last_seq)  # makes the store where there is none
+        self.feed.start()
+        await asyncio.to_thread(self.questions.load)
+        self._opening = asyncio.create_task(self._open_model())
+        if self.takes_up:
+            await self.jobs.take_up()
+
+    async def _open_model(self) -> None:
+        with contextlib.suppress(WornpathError):  # kept as the models' problem; the next goal tries again
+            await self.models.open()
+
+    async def stop(self) -> None:
+        """Checkpoint the runs and end the streams. What was being read can be read on at the next start."""
+        await self.jobs.stop()
+        await self.feed.close()
+
+    def close(self) -> None:
+        self.worker.close()
+        self.store.close()
+        self.reader.close()
+
+    def told(self, run_id: str) -> None:
+        """A run's place in the queue changed."""
+        try:
+            self.feed.news("run", run_id, self.row(self.reader.run(run_id)))
+        except UsageError:
+            return
+
+    def row(self, info: RunInfo) -> dict[str, Any]:
+        job = self.jobs.live.get(info.run_id)
+        return run_row(info, job.state if job is not None else None, self.questions.waiting(info.run_id))
+
+    def run(self, run_id: str) -> RunInfo:
+        """The run of that id. Raises Problem 404."""
+        try:
+            return self.reader.run(run_id)
+        except UsageError as error:
+            raise Problem(404 if "no run" in str(error) else 400, str(error)) from None
+
+    def folder(self, given: str | None, run_id: str) -> Path:
+        """The folder to work in: GIVEN, which must lie in the folder of workspaces, or a fresh one. Raises Problem."""
+        if given is None:
+            folder = self.workspaces / run_id
+            folder.mkdir(parents=True, exist_ok=True)
+            return folder
+        if not given.strip() or "\0" in given:
+            raise Problem(400, "The workspace is empty; name a folder, or leave it out for a fresh one.")
+        folder = Path(os.path.realpath(self.workspaces / Path(given).expanduser()))
+        if folder != self.workspaces and self.workspaces not in folder.parents:
+            raise Problem(
+                403,
+                f"The workspace {given[:200]} is not in {self.workspaces}; start the server with --workspaces for another.",
+            )
+        try:
+            return check_workspace(folder)
+        except UsageError as error:
+            raise Problem(400, str(error)) from None
+
+    async def hand_in(
+        self,
+        request: RunRequest,
+        *,
+        run_id: str | None = None,
+        folder: Path | None = None,
+        protocol: str = "",
+        begin: bool = True,
+    ) -> RunInfo:
+        """Record a new run and queue it; without BEGIN it waits. PROTOCOL names the one it came by, if nobody can be asked by it."""
+        self.jobs.room()
+        chat = await self.models.open(request.model)
+        run_id = run_id or new_run_id()
+        if folder is None:
+            folder = await asyncio.to_thread(self.folder, request.workspace, run_id)
+        usual = self.settings
+        limits = Limits(
+            request.max_steps or usual.limits.max_steps,
+            request.max_tokens or usual.limits.max_tokens,
+            request.max_cost or usual.limits.max_cost,
+            request.timeout or usual.limits.timeout,
+        )
+        options = {
+            "model": request.model,
+            "approve": request.approve or usual.approve,
+            "sandbox": usual.sandbox,
+            "candidates": request.candidates or usual.candidates,
+            "learn": usual.learn if request.learn is None else request.learn,
+            "limits": to_data(limits),
+        }
+        if protocol:
+            options["protocol"] = protocol
+        await asyncio.to_thread(
+            record_start,
+            self.store,
+            run_id,
+            Goal(request.goal.strip(), str(folder), tuple(request.checks)),
+            options,
+            model=chat.model,
+            seed=usual.seed if request.seed is None else request.seed,
+            reason=QUEUED if begin else UNBEGUN,
+            parent=request.parent,
+        )
+        if begin:
+            self.jobs.start(run_id, limits=limits, model=request.model, interactive=not protocol)
+        self.feed.wake()
+        return self.reader.run(run_id)
