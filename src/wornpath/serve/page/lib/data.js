@@ -1,0 +1,260 @@
+// What the page knows, and how it comes to know it: requests and the live stream feed one store, and views only read that.
+
+import { get, post } from "./api.js";
+import { announce, toast } from "./dom.js";
+import { ENDED, Run, fold } from "./fold.js";
+import { known, t } from "./i18n.js";
+import { createStore } from "./store.js";
+import { listen } from "./stream.js";
+
+const PAGE = 1000;
+const id = encodeURIComponent;
+
+export const store = createStore({
+  info: null,
+  connection: "connecting", // connecting, live, lost, resting
+  denied: false, // the server wants a token that this page has not
+  runs: [],
+  more: null, // id to go on from, when there are older runs
+  query: "",
+  filter: "",
+  listed: false,
+  listProblem: null,
+  approvals: [],
+  run: null, // the fold of the run that is open
+  replay: null, // the fold of its beginning, while one looks back
+  detail: null, // what GET runs/ID says of it
+  loading: false,
+  runProblem: null,
+  writing: null, // {run_id, purpose, text} while the model writes
+});
+const { state } = store;
+
+/** The run to show: the whole, or its beginning during a replay. */
+export const shown = () => state.replay ?? state.run;
+
+/** Tell of a failed request; a missing or wrong token shows on the whole page. */
+export function fail(problem, quiet = false) {
+  if (problem.name === "AbortError") return;
+  if (problem.status === 401) store.set({ denied: true });
+  else if (!quiet) toast(problem.offline ? t("offline") : problem.message, { error: true, closeWord: t("close") });
+}
+
+// -- the list of runs ---------------------------------------------------------------------------------
+
+let asked = 0;
+
+export async function loadRuns({ older = false } = {}) {
+  asked += 1;
+  const mine = asked;
+  try {
+    const page = await get("runs", { query: state.query, status: state.filter, limit: 50, before: older ? state.more : null });
+    if (mine !== asked) return; // a newer search is on its way
+    const runs = older ? [...state.runs, ...page.runs] : page.runs;
+    store.set({ runs, more: page.next, listed: true, listProblem: null });
+  } catch (problem) {
+    if (mine !== asked) return;
+    fail(problem, true);
+    store.set({ listed: true, listProblem: problem });
+  }
+}
+
+export const search = debounced((patch) => {
+  store.set(patch);
+  loadRuns();
+}, 180);
+
+function takeRow(row) {
+  if (row.deleted) return;
+  const at = state.runs.findIndex((one) => one.run_id === row.run_id);
+  if (at >= 0) state.runs[at] = { ...state.runs[at], ...row };
+  else if (!state.query && !state.filter) state.runs.unshift(row);
+  if (state.detail?.run_id === row.run_id) state.detail = { ...state.detail, ...row };
+  store.set();
+}
+
+const loadRunsSoon = debounced(() => loadRuns(), 250);
+
+export const loadApprovals = debounced(async () => {
+  try {
+    const { approvals } = await get("approvals");
+    store.set({ approvals });
+  } catch (problem) {
+    fail(problem, true);
+  }
+}, 30);
+
+// -- the open run -------------------------------------------------------------------------------------
+
+let backlog = [];
+
+export async function openRun(runId) {
+  if (state.run?.id === runId && !state.runProblem) return;
+  backlog = [];
+  store.set({ run: new Run(runId), detail: null, replay: null, runProblem: null, writing: null, loading: true });
+  await loadRun();
+}
+
+export function closeRun() {
+  store.set({ run: null, detail: null, replay: null, runProblem: null, writing: null, loading: false });
+}
+
+/** Everything of the open run that is not here yet. */
+async function loadRun() {
+  const { run } = state;
+  try {
+    await loadDetail(run);
+    for (;;) {
+      const page = await get(`runs/${id(run.id)}/events`, { after: run.lastSeq, limit: PAGE });
+      if (state.run !== run) return;
+      for (const event of page.events) run.apply(event);
+      store.set();
+      if (page.events.length < PAGE) break;
+    }
+    for (const event of backlog) if (event.run_id === run.id) run.apply(event);
+    backlog = [];
+    store.set({ loading: false, runProblem: null });
+  } catch (problem) {
+    if (state.run !== run) return;
+    fail(problem, true);
+    store.set({ loading: false, runProblem: problem });
+  }
+}
+
+async function loadDetail(run) {
+  const detail = await get(`runs/${id(run.id)}`);
+  if (state.run !== run) return;
+  if (!run.lastSeq) run.id = detail.run_id; // a short id was enough to find it
+  store.set({ detail });
+}
+
+export const loadDetailSoon = debounced(() => state.run && loadDetail(state.run).catch((problem) => fail(problem, true)), 200);
+
+/** Look at the run as it was after COUNT events; null shows it as it is. */
+export function replayTo(count) {
+  store.set({ replay: count === null ? null : fold(state.run.id, state.run.events, count) });
+}
+
+// -- what comes live ----------------------------------------------------------------------------------
+
+function onEvent(event) {
+  const { run } = state;
+  if (run && event.run_id === run.id) {
+    if (state.loading) backlog.push(event);
+    else if (run.apply(event)) follow(run, event);
+  }
+  const row = state.runs.find((one) => one.run_id === event.run_id);
+  if (!row && event.type === "run.started") loadRunsSoon();
+  if (row) updateRow(row, event);
+  if (event.type.startsWith("approval.") || event.type === "run.finished") loadApprovals();
+  store.set();
+}
+
+function updateRow(row, event) {
+  if (event.type === "action.decided") row.steps = event.step;
+  if (event.type === "run.resumed") row.status = "running";
+  if (event.type === "run.paused") row.status = "paused";
+  if (event.type === "approval.requested") row.waiting = true;
+  if (event.type === "approval.answered") row.waiting = false;
+  if (event.type === "run.finished") {
+    Object.assign(row, event.data.result, { waiting: event.data.result?.status === "needs_person" });
+    loadRunsSoon();
+  }
+}
+
+/** What a person who cannot see the page should hear, and what has to be asked for again. */
+function follow(run, event) {
+  const row = run.steps.get(event.step);
+  if (event.type === "model.called" && state.writing) state.writing = null;
+  if (event.type === "action.finished" && row) {
+    announce(t("said_step", { n: event.step, tool: row.action?.tool ?? "", result: known(`result_${row.result}`) ?? row.result }));
+  } else if (event.type === "approval.requested") announce(t("said_waiting"), true);
+  else if (event.type === "run.finished") {
+    state.writing = null;
+    announce(t("said_finished", { status: known(`status_${run.status}`) ?? run.status }), true);
+    loadDetailSoon();
+  } else if (event.type === "plan.made" || event.type === "plan.changed") announce(t("said_plan", { n: run.plan?.subtasks.length ?? 0 }));
+}
+
+function onText({ run_id: runId, purpose, text }) {
+  if (state.run?.id !== runId || purpose === "chat") return;
+  const before = state.writing?.purpose === purpose ? state.writing.text : "";
+  store.set({ writing: { run_id: runId, purpose, text: before + text } });
+}
+
+const textListeners = new Set();
+
+/** Call LISTENER with every piece of streamed text, until the returned function is called. */
+export function onStreamedText(listener) {
+  textListeners.add(listener);
+  return () => textListeners.delete(listener);
+}
+
+/** Begin: everything is asked for at each connection, so that what happened in between is there whatever the stream left out. */
+export async function start() {
+  listen({
+    onEvent,
+    onText(piece) {
+      onText(piece);
+      for (const listener of textListeners) listener(piece);
+    },
+    onRun: takeRow,
+    onState: (connection) => store.set({ connection }),
+    onOpen() {
+      loadRuns();
+      loadApprovals();
+      if (!state.info) loadInfo();
+      if (state.run && !state.loading) loadRun();
+    },
+  });
+  await Promise.all([loadInfo(), loadRuns()]);
+  loadApprovals();
+}
+
+async function loadInfo() {
+  try {
+    store.set({ info: await get("info"), denied: false });
+  } catch (problem) {
+    fail(problem, true);
+  }
+}
+
+// -- what a person does -------------------------------------------------------------------------------
+
+export async function handIn(request, files) {
+  let body = request;
+  if (files.length) {
+    body = new FormData();
+    body.append("request", JSON.stringify(request));
+    for (const file of files) body.append("files", file, file.name);
+  }
+  const row = await post("runs", body);
+  takeRow(row);
+  return row;
+}
+
+export async function answerApproval(approval, answer) {
+  await post(`approvals/${id(approval.id)}`, answer);
+  store.set({ approvals: state.approvals.filter((one) => one.id !== approval.id) });
+  loadApprovals();
+}
+
+/** cancel, pause or resume a run. */
+export async function command(runId, word) {
+  takeRow(await post(`runs/${id(runId)}/${word}`));
+  loadApprovals();
+}
+
+export function forget(runId) {
+  store.set({ runs: state.runs.filter((one) => one.run_id !== runId) });
+}
+
+export const isEnded = (status) => ENDED.has(status);
+
+export function debounced(work, wait) {
+  let timer = 0;
+  return (...values) => {
+    clearTimeout(timer);
+    timer = setTimeout(() => work(...values), wait);
+  };
+}

@@ -1,0 +1,301 @@
+// A run: its head, what waits for a person, and the panels for steps, files, changes, talk and comparison.
+
+import { remove } from "../lib/api.js";
+import { button, confirm, fill, h, icon, keyed } from "../lib/dom.js";
+import { command, fail, forget, isEnded, openRun, shown, store } from "../lib/data.js";
+import { oneLine, seconds, short } from "../lib/format.js";
+import { known, t } from "../lib/i18n.js";
+import { approvalCard } from "./approval.js";
+import { changesPanel } from "./changes.js";
+import { chatPanel } from "./chat.js";
+import { comparePanel } from "./compare.js";
+import { filesPanel } from "./files.js";
+import { empty, problemCard, skeleton, statusChip } from "./marks.js";
+import { figuresCard, outcomeCard } from "./overview.js";
+import { planCard } from "./plan.js";
+import { replayBar } from "./replay.js";
+import { timelineView } from "./timeline.js";
+import { whyDrawer } from "./why.js";
+
+const TABS = [
+  ["overview", "flag"],
+  ["steps", "list"],
+  ["files", "file"],
+  ["changes", "compare"],
+  ["chat", "chat"],
+  ["compare", "policy"],
+];
+const WRITING_SHOWN = 1500;
+
+export function runView(runId) {
+  const { state } = store;
+  const parts = {
+    head: h("div", { class: "run-head" }),
+    approvals: h("div", { class: "approvals" }),
+    tabs: h("nav", { class: "tabs", "aria-label": t("views_of_run") }),
+    problem: h("div"),
+    aside: h("aside", { class: "run-aside", "aria-label": t("overview") }),
+    overview: h("div", { class: "aside-overview" }),
+    drawer: h("div", { class: "aside-drawer" }),
+    writing: h("div", { class: "writing hidden" }),
+    foot: h("div", { class: "run-foot" }),
+    panel: h("div", { class: "run-panel" }),
+  };
+  const cards = new Map(); // id of a question → its card
+  const timeline = timelineView({ pick: (row, index) => openDrawer(row, index, { focus: keyboard }) });
+  const steps = h("div", { class: "run-steps" }, timeline.element, parts.writing, parts.foot);
+  fill(parts.aside, parts.overview, parts.drawer);
+  const element = h("div", { class: "run", "data-tab": "overview", on: { keydown: () => (keyboard = true), pointerdown: () => (keyboard = false) } }, parts.head, parts.approvals, parts.tabs, parts.problem, h("div", { class: "run-body" }, steps, parts.panel, parts.aside));
+  let keyboard = false;
+  let tab = "overview";
+  let panel = null;
+  let panelKey = "";
+  let drawer = null; // {row, index, element, ...}
+  let replay = null;
+  let drawnHead = "";
+  let drawnOverview = "";
+  let wantedStep = 0;
+
+  const status = () => {
+    const run = shown();
+    if (state.replay) return run.status || "running";
+    if (!run?.status || (run.status === "running" && state.detail && state.detail.status !== "running" && !state.loading)) return state.detail?.status || run?.status || "";
+    return run.status;
+  };
+
+  // -- head -------------------------------------------------------------------------------------------
+
+  function drawHead() {
+    const run = shown();
+    const now = status();
+    const goal = run?.goal?.text ?? state.detail?.goal ?? "";
+    const waiting = state.approvals.some((one) => one.run_id === run?.id);
+    const signature = [now, goal, run?.steps.size, run?.totalTokens, run?.activity.kind, run?.activity.action?.tool, waiting, state.replay !== null, replay !== null, state.loading].join("|");
+    if (signature === drawnHead) return;
+    drawnHead = signature;
+    const focused = document.activeElement?.id;
+    fill(
+      parts.head,
+      h("a", { class: "button plain small icon-only only-narrow back", href: "#/", "aria-label": t("all_runs") }, icon("back")),
+      h("div", { class: "run-title" }, h("h1", { title: goal }, goal ? oneLine(goal, 400) : skeleton(1)), h("p", { class: "run-facts" }, now ? statusChip(waiting && now === "running" ? "waiting" : now) : null, facts(run, now))),
+      h("div", { class: "run-actions" }, actions(now)),
+    );
+    if (focused && element.isConnected) document.getElementById(focused)?.focus({ preventScroll: true });
+  }
+
+  function facts(run, now) {
+    if (!run?.lastSeq) return null;
+    const activity = now === "running" && !state.replay ? activityWords(run) : "";
+    return [
+      activity ? h("span", { class: "activity" }, h("span", { class: "spinner", "aria-hidden": "true" }), activity) : null,
+      h("span", { class: "fact" }, t("steps_n", { n: run.steps.size })),
+      h("span", { class: "fact" }, t("tokens_n", { n: short(run.totalTokens) })),
+      run.result?.seconds ? h("span", { class: "fact" }, seconds(run.result.seconds)) : null,
+    ];
+  }
+
+  function actions(now) {
+    if (state.replay || !now) return null;
+    const act = (word) => () => command(runId, word).catch(fail);
+    const sure = (question, yes, work) => async () => (await confirm(t(question), { yes: t(yes), no: t("keep") })) && work();
+    return [
+      now === "running" ? button(t("pause"), { mark: "pause", kind: "small", id: "run-pause", onclick: act("pause") }) : null,
+      now === "paused" || now === "needs_person" || now === "budget" || now === "error" ? button(t("resume"), { mark: "play", kind: "small primary", id: "run-resume", onclick: act("resume") }) : null,
+      ["running", "queued", "paused"].includes(now) ? button(t("cancel"), { mark: "stop", kind: "small plain", id: "run-cancel", onclick: sure("cancel_question", "cancel", () => command(runId, "cancel").catch(fail)) }) : null,
+      !["running", "queued"].includes(now) && state.run?.steps.size && !replay ? button(t("replay"), { mark: "loop", kind: "small plain", id: "run-replay", onclick: startReplay }) : null,
+      !["running", "queued"].includes(now) ? button(t("delete"), { mark: "trash", quiet: true, kind: "small plain", id: "run-delete", onclick: sure("delete_question", "delete", deleteRun) }) : null,
+    ];
+  }
+
+  async function deleteRun() {
+    try {
+      await remove(`runs/${encodeURIComponent(runId)}`);
+      forget(runId);
+      location.hash = "#/";
+    } catch (problem) {
+      fail(problem);
+    }
+  }
+
+  // -- what waits for a person -------------------------------------------------------------------------
+
+  function drawApprovals() {
+    const mine = state.replay ? [] : state.approvals.filter((one) => one.run_id === state.run?.id);
+    const fresh = [];
+    keyed(
+      parts.approvals,
+      mine,
+      (one) => one.id,
+      (one) => {
+        const card = approvalCard(one);
+        cards.set(one.id, card);
+        fresh.push(card);
+        return card.element;
+      },
+    );
+    for (const id of cards.keys()) if (!mine.some((one) => one.id === id)) cards.delete(id);
+    if (fresh.length) fresh[0].focus();
+  }
+
+  // -- steps ------------------------------------------------------------------------------------------
+
+  function openDrawer(row, index, { focus = false } = {}) {
+    const again = drawer && drawer.row.key === row.key && drawer.version === row.version;
+    if (again && !focus) return;
+    drawer = { row, index, version: row.version, ...whyDrawer({ run: shown(), row, onClose: closeDrawer, onMove: move }) };
+    fill(parts.drawer, drawer.element);
+    element.classList.add("has-drawer");
+    timeline.list.select(row.key);
+    if (focus || matchMedia("(max-width: 1099px)").matches) drawer.focus();
+  }
+
+  function closeDrawer() {
+    if (!drawer) return;
+    const { row } = drawer;
+    drawer = null;
+    fill(parts.drawer);
+    element.classList.remove("has-drawer");
+    timeline.list.select(null);
+    const index = shown().rows.findIndex((one) => one.key === row.key);
+    if (index >= 0) timeline.list.reveal(index, { focus: true });
+  }
+
+  function move(by) {
+    const { rows } = shown();
+    const at = rows.findIndex((one) => one.key === drawer.row.key) + by;
+    if (!rows[at]) return;
+    timeline.list.reveal(at);
+    openDrawer(rows[at], at, { focus: false });
+    parts.drawer.querySelectorAll(".drawer-head button")[by < 0 ? 0 : 1]?.focus();
+  }
+
+  function drawSteps() {
+    const run = shown();
+    if (!run) return;
+    timeline.show(run.rows);
+    if (wantedStep && run.steps.has(wantedStep)) {
+      const index = run.rows.indexOf(run.steps.get(wantedStep));
+      wantedStep = 0;
+      timeline.list.reveal(index);
+      openDrawer(run.rows[index], index);
+    }
+    if (drawer) {
+      const row = run.rows.find((one) => one.key === drawer.row.key);
+      if (!row) closeDrawer();
+      else if (row !== drawer.row || row.version !== drawer.version) {
+        const had = parts.drawer.contains(document.activeElement);
+        if (!had) openDrawer(row, drawer.index); // what a person is reading or filling in stays as it is
+      }
+    }
+    const blank = !run.rows.length && !state.loading;
+    steps.classList.toggle("blank", blank);
+    fill(parts.foot, blank ? empty("clock", t(state.detail?.status === "queued" ? "run_queued" : "run_starting")) : null, replay ? replay.element : null);
+  }
+
+  let writingShown = "";
+  function drawWriting() {
+    const writing = state.replay ? null : state.writing;
+    const text = writing?.text ?? "";
+    if (text === writingShown) return;
+    writingShown = text;
+    parts.writing.classList.toggle("hidden", !text);
+    if (!text) {
+      fill(parts.writing);
+      return;
+    }
+    if (!parts.writing.firstChild) fill(parts.writing, h("p", { class: "writing-head" }, h("span", { class: "spinner", "aria-hidden": "true" }), h("span", null, known(`purpose_${writing.purpose}`) ?? t("purpose_argument"))), h("pre", { class: "code wrap", tabindex: "0", "aria-label": t("streamed") }));
+    const pre = parts.writing.lastChild;
+    pre.textContent = text.length > WRITING_SHOWN ? `…${text.slice(-WRITING_SHOWN)}` : text;
+    pre.scrollTop = pre.scrollHeight;
+  }
+
+  function startReplay() {
+    const end = () => {
+      replay?.close();
+      replay = null;
+      store.set();
+    };
+    replay = replayBar({ onEnd: end });
+    if (tab !== "steps") location.hash = `#/runs/${runId}/steps`;
+    store.set();
+    requestAnimationFrame(() => replay?.focus());
+  }
+
+  // -- panels -----------------------------------------------------------------------------------------
+
+  function drawTabs() {
+    const files = state.run?.artifacts.size ?? 0;
+    fill(
+      parts.tabs,
+      TABS.map(([name, mark]) => h("a", { class: `tab tab-${name}`, href: name === "overview" ? `#/runs/${runId}` : `#/runs/${runId}/${name}`, "aria-current": name === tab ? "page" : null }, icon(mark), h("span", null, t(`tab_${name}`)), name === "files" && files ? h("span", { class: "count" }, String(files)) : null)),
+    );
+  }
+
+  const PANELS = { files: (rest) => filesPanel(state.run, rest), changes: () => changesPanel(state.run, status), chat: () => chatPanel(state.run), compare: () => comparePanel(state.run) };
+
+  function drawPanel(rest) {
+    const make = PANELS[tab];
+    const key = make ? `${tab}/${rest ?? ""}` : "";
+    if (key === panelKey) return;
+    panelKey = key;
+    panel?.close?.();
+    panel = make ? make(rest) : null;
+    fill(parts.panel, panel?.element);
+  }
+
+  function drawOverview() {
+    const run = shown();
+    const signature = [run?.changes, state.loading, state.detail?.rating, state.detail?.status, state.replay !== null].join("|");
+    if (signature === drawnOverview) return;
+    drawnOverview = signature;
+    const focused = parts.overview.contains(document.activeElement) ? document.activeElement.id : "";
+    fill(parts.overview, state.replay ? null : outcomeCard(run, state.detail), planCard(run, state.loading), run?.lastSeq ? figuresCard(run, state.detail) : null);
+    if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
+  }
+
+  let rest = "";
+  return {
+    element,
+    name: "run",
+    id: runId,
+    tab(name) {
+      const [, , , more = ""] = location.hash.replace(/^#\/?/, "").split("/");
+      rest = decodeURIComponent(more);
+      tab = TABS.some(([one]) => one === name) ? name : "overview";
+      element.dataset.tab = tab;
+      if (tab === "steps" && /^\d+$/.test(rest)) wantedStep = Number(rest);
+      panelKey = panelKey.startsWith(`${tab}/`) ? panelKey : "";
+      drawTabs();
+    },
+    update() {
+      if (state.runProblem) {
+        const gone = state.runProblem.status === 404;
+        fill(parts.problem, gone ? empty("search", t("no_such_run"), h("a", { class: "button", href: "#/" }, t("all_runs"))) : problemCard(state.runProblem, () => openRun(runId)));
+      } else if (parts.problem.firstChild) fill(parts.problem);
+      element.classList.toggle("failed", Boolean(state.runProblem) && !state.run?.lastSeq);
+      drawHead();
+      drawTabsIfChanged();
+      drawApprovals();
+      drawSteps();
+      drawWriting();
+      drawOverview();
+      if (!state.loading || !PANELS[tab]) drawPanel(rest);
+      panel?.update?.();
+    },
+    close() {
+      replay?.close();
+      panel?.close?.();
+      timeline.close();
+    },
+  };
+
+  function drawTabsIfChanged() {
+    const count = parts.tabs.querySelector(".count")?.textContent ?? "";
+    if (count !== String(state.run?.artifacts.size || "")) drawTabs();
+  }
+}
+
+function activityWords(run) {
+  const { kind, action } = run.activity;
+  return t(`activity_${kind}`, { tool: action?.tool ?? "" });
+}
