@@ -23,12 +23,14 @@ from wornpath.core import (
     Plan,
     Scope,
     State,
+    ToolError,
     WornpathError,
     digest,
     to_json,
 )
 from wornpath.experience import step_reward
 from wornpath.guard import ApprovalAnswer, ApprovalRequest, Session
+from wornpath.guard.preview import preview
 from wornpath.judge import final, predicates
 from wornpath.llm.chat import Chat, Completion, Message
 from wornpath.llm.parse import parse_json
@@ -38,7 +40,8 @@ from wornpath.policy import Policy
 from wornpath.proposer import CONTROLS, Offer, Proposer
 from wornpath.tools import Tool, ToolContext
 from wornpath.tools.calling import call
-from wornpath.tools.documents import overview, preview
+from wornpath.tools.documents import overview
+from wornpath.tools.documents import preview as beginning
 from wornpath.writer import Writer, unfenced
 
 if TYPE_CHECKING:
@@ -168,11 +171,8 @@ class Actor:
     # -- choose ------------------------------------------------------------------------------------
 
     def offer(self) -> Offer:
-        return self.proposer.offer(
-            self.session.tracker,
-            lambda tool: self.session.permission(tool.risk) != "deny",
-            can_ask=self.session.approver is not None,
-        )
+        self.session.refresh()
+        return self.proposer.offer(self.session.tracker, self.session.offers, can_ask=self.session.approver is not None)
 
     async def choose(self, state: State) -> Decision:
         """Propose candidates for STATE and let the policy choose; everything it saw is recorded."""
@@ -220,7 +220,7 @@ class Actor:
         return [Candidate(Action.of("finish"), "llm", 1.0)]
 
     def _mask(self, candidates: Sequence[Candidate], offer: Offer) -> list[bool]:
-        """Which candidates may be taken: no repeats, no finish before the work, no control that leads nowhere."""
+        """Which candidates may be taken: nothing denied, no repeats, no finish before the work, no control that leads nowhere."""
         tracker = self.session.tracker
         tools = {tool.name: tool for tool in offer.tools}
         active = tracker.active
@@ -242,7 +242,9 @@ class Actor:
                 case "ask_person":
                     return not tracker.is_repeat(action, False)
                 case _:
-                    return not tracker.is_repeat(action, bool(tools[action.tool].text))
+                    tool = tools[action.tool]
+                    allowed = self.session.ruling(tool, action).permission != "deny"
+                    return allowed and not tracker.is_repeat(action, bool(tool.text))
 
         mask = [free(c) for c in candidates]
         return mask if any(mask) else [c.action.tool == "finish" for c in candidates]
@@ -262,28 +264,33 @@ class Actor:
         tool = self.proposer.registry.get(action.tool)
         if tool is None:
             return self.finish(action, "read", Observation.of(f"There is no tool named {action.tool!r}.", "error"))
-        action = await self._fill(tool, action)
-        allowed = session.permission(tool.risk)
-        if allowed == "ask":
-            question = f"{action.tool} ({tool.risk}) needs a person's approval."
-            request = ApprovalRequest(self._id(action), action, tool.risk, question, preview=preview_of(action))
-            answer = await session.approved(request, lambda given: self.edited(action, given))
+        session.refresh()
+        ruling = session.ruling(tool, action)
+        if ruling.permission != "deny":  # else no text need be written
+            action = await self._fill(tool, action)
+            ruling = session.ruling(tool, action)
+        if ruling.permission == "ask":
+            shown = preview(tool, action, self.context.workspace)
+            request = ApprovalRequest(self._id(action), action, tool.risk, ruling.reason, preview=shown)
+            answer = await session.approved(request, tool, lambda given: self.edited(action, given))
             if answer.answer != "allow":
                 return self.answered(action, tool.risk, answer)
             action = self.edited(action, answer.arguments)
-        elif allowed == "deny":
-            return self.finish(
-                action, tool.risk, Observation.of(f"{tool.risk} actions are not allowed in this run.", "denied")
-            )
+        elif ruling.permission == "deny":
+            return self.finish(action, tool.risk, Observation.of(ruling.reason, "denied"))
         return await self.execute(tool, action)
 
     def edited(self, action: Action, arguments: Mapping[str, Any] | None) -> Action:
-        """ACTION with the ARGUMENTS that a person put in place of its own. Raises ToolError where they do not fit the tool."""
-        return (
-            action
-            if arguments is None
-            else self.proposer.registry.action(action.tool, arguments, self.context.workspace)
-        )
+        """ACTION with the ARGUMENTS that a person put in place of its own. Raises ToolError where they do not fit the tool, or a rule
+        denies them: a person at the keyboard is not above the policy."""
+        if arguments is None:
+            return action
+        registry = self.proposer.registry
+        action = registry.action(action.tool, arguments, self.context.workspace)
+        ruling = self.session.ruling(registry[action.tool], action)
+        if ruling.permission == "deny":
+            raise ToolError(ruling.reason)
+        return action
 
     async def execute(self, tool: Tool, action: Action) -> Observation:
         """Call TOOL: its intent is committed before, its result after."""
@@ -297,8 +304,9 @@ class Actor:
         left = session.budget.seconds_left()
         started = time.monotonic()
         seen = await call(tool, self.context, action, TOOL_SECONDS if left is None else min(TOOL_SECONDS, left + 1))
+        seen = session.provenance.label(tool, action, seen)
         for path in seen.changed[:MAX_ARTIFACTS]:
-            self._artifact(path)
+            self._artifact(path, seen)
         seconds = round(time.monotonic() - started, 3)
         session.record("action.finished", {"id": key, "observation": to_json(seen), "seconds": seconds})
         return seen
@@ -328,7 +336,7 @@ class Actor:
     def _id(self, action: Action) -> str:
         return digest(f"{self.session.run_id}:{self.session.tracker.step}:{action.key}")[:8]
 
-    def _artifact(self, path: str) -> None:
+    def _artifact(self, path: str, seen: Observation) -> None:
         file = self.context.workspace.root / path
         if not file.is_file() or file.is_symlink():
             return
@@ -336,7 +344,8 @@ class Actor:
             sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
         media_type = mimetypes.guess_type(path)[0] or "application/octet-stream"
         data = {"path": path, "bytes": file.stat().st_size, "media_type": media_type, "sha256": sha256}
-        self.session.record("artifact.written", data)
+        mark = {"untrusted": True} if self.session.provenance.in_written(seen) == "outside" else {}
+        self.session.record("artifact.written", data | mark)
 
     async def _control(self, action: Action) -> Observation:
         match action.tool:
@@ -400,7 +409,7 @@ class Actor:
         ):
             parts.append(f"Result of {last.tool}: {clip(tracker.last_text, room // 3)}")
         for path in files:
-            text = clip(preview(path, room, self.context.workspace), room // max(3, len(files)))
+            text = clip(beginning(path, room, self.context.workspace), room // max(3, len(files)))
             if text.strip():
                 parts.append(f"{path} begins:\n{text}")
         return "\n".join(parts)
@@ -484,9 +493,5 @@ class Actor:
 
     def remember(self, text: str, scope: Scope) -> None:
         where = {"run": self.session.run_id, "folder": str(self.context.workspace.root), "user": ""}[scope]
-        self.session.record("note.added", {"text": text, "scope": scope, "where": where})
-
-
-def preview_of(action: Action) -> str:
-    """The real thing that is to be approved, argument by argument."""
-    return "\n".join(f"{name}: {value}" for name, value in action.arguments.items())
+        mark = {"untrusted": True} if self.session.provenance.tainted else {}
+        self.session.record("note.added", {"text": text, "scope": scope, "where": where, **mark})

@@ -27,14 +27,16 @@ from wornpath.core import (
     Observation,
     Plan,
     Result,
+    Rule,
     RunStatus,
     State,
     UsageError,
     WornpathError,
+    from_json,
     to_json,
 )
 from wornpath.experience import Tracker
-from wornpath.guard import ApprovalAnswer, ApproveMode, Approver, Limits, SandboxMode, Session
+from wornpath.guard import ApprovalAnswer, ApproveMode, Approver, Limits, SandboxMode, Session, check_names, read_rules
 from wornpath.llm.chat import Chat
 from wornpath.policy import Policy, PriorPolicy
 from wornpath.proposer import Proposer
@@ -90,6 +92,7 @@ class AutoGPT:
         limits: Limits | None = None,
         seed: int = 0,
         learn: bool = True,
+        rules: Sequence[Rule] | str | Path = (),
         on_event: Callable[[Event], None] | None = None,
         parent: str | None = None,
         run_id: str | None = None,
@@ -118,6 +121,8 @@ class AutoGPT:
         self.approve, self.sandbox_mode, self.approver = approve, sandbox, approver
         self.extra_tools = tuple(map(as_tool, tools))
         self.registry = Registry.standard(self.extra_tools)
+        self.rules = read_rules(Path(rules)) if isinstance(rules, str | Path) else list(rules)
+        check_names(self.rules, list(self.registry))
         self.on_text: Callable[[str, str], None] | None = None
         self.answers: dict[str, ApprovalAnswer] = {}
         self._store = store
@@ -279,7 +284,11 @@ class AutoGPT:
             self.approver,
             self.answers,
             self._listeners,
+            list(self.rules),
+            folder=str(self.workspace.root),
         )
+        for path in self.store.untrusted_files(session.folder):
+            session.provenance.files[path] = "outside"
         session.replay()
         context = self._context(folder)
         proposer = Proposer(chat, self.registry, self.candidates, self.workspace)
@@ -300,7 +309,9 @@ class AutoGPT:
         if session.started:
             session.record("run.resumed", {"pid": os.getpid(), "options": {"limits": to_data(self.limits)}})
         else:
-            start = {**self._options(chat), "pid": os.getpid()}
+            notes = self.store.notes(run_id=self.run_id, folder=session.folder)
+            mark = {"tainted": True} if any(note.untrusted for note in notes) else {}
+            start = {**self._options(chat), "pid": os.getpid(), **mark}
             session.record_all([("run.started", start), ("goal.set", {"goal": to_json(self.goal)})])
         actor.originals = load_originals(folder / "originals.json", self.goal.checks, self.workspace.root)
         return actor
@@ -329,6 +340,7 @@ class AutoGPT:
             "candidates": self.candidates,
             "learn": self.learn,
             "limits": to_data(self.limits),
+            **({"rules": [to_json(rule) for rule in self.rules]} if self.rules else {}),
         }
         return {
             "version": __version__,
@@ -470,6 +482,7 @@ class AutoGPT:
             limits=self.limits,
             seed=self.seed + number,
             learn=self.learn,
+            rules=self.rules,
             parent=self.run_id,
         )
 
@@ -494,6 +507,7 @@ class AutoGPT:
         tools: Sequence[Any] = (),
         approver: Approver | None = None,
         limits: Limits | None = None,
+        rules: Sequence[Rule] | str | Path | None = None,
         on_event: Callable[[Event], None] | None = None,
     ) -> AutoGPT:
         """The agent of an earlier run, to go on where it stopped. ANSWERS are to the questions it waits for, by their id.
@@ -519,6 +533,7 @@ class AutoGPT:
             limits=limits or Limits(**options["limits"]),
             seed=earlier.seed,
             learn=options["learn"],
+            rules=[from_json(Rule, data) for data in options.get("rules", ())] if rules is None else rules,
             on_event=on_event,
             run_id=earlier.run_id,
         )

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from wornpath.actor import Actor, preview_of
+from wornpath.actor import Actor
 from wornpath.core import Goal, Observation, UsageError, from_json
 from wornpath.guard import ApprovalRequest, Limits
+from wornpath.guard.preview import preview
 from wornpath.guard.session import Unfinished
 
 if TYPE_CHECKING:
@@ -69,9 +70,9 @@ async def take_up(actor: Actor, left: Unfinished) -> Observation:
             reason = f"{action.tool} was cut off; it may or may not have happened. Do it (again)?"
         if answer is None:
             kind: Literal["approval", "question"] = "question" if left.question else "approval"
-            preview = left.preview or preview_of(action)
-            request = ApprovalRequest(left.id, action, left.risk, reason, kind, preview)
-            answer = await actor.session.approved(request, lambda given: actor.edited(action, given))
+            shown = left.preview or preview(tool, action, actor.context.workspace)
+            request = ApprovalRequest(left.id, action, left.risk, reason, kind, shown)
+            answer = await actor.session.approved(request, tool, lambda given: actor.edited(action, given))
         if left.question or answer.answer != "allow":
             return actor.answered(action, left.risk, answer, question=left.question, started=not begun)
         action = actor.edited(action, answer.arguments)

@@ -132,7 +132,7 @@ def documented() -> dict[str, set[str]]:
 
 OPTIONAL = {
     "model.called": {"error"},
-    "approval.answered": {"arguments", "scope"},
+    "approval.answered": {"arguments", "scope", "rule"},
     "run.started": {"tainted"},
     "note.added": {"untrusted"},
     "artifact.written": {"untrusted"},

@@ -43,7 +43,8 @@ def test_deleting_needs_a_person_and_waits(make: Make, old: Path) -> None:
     assert result.status == "needs_person" and old.exists()
     assert f"--allow {waiting(agent)}" in result.summary and agent.run_id in result.summary
     asked = events(agent, "approval.requested")[0].data
-    assert (asked["risk"], asked["kind"], asked["preview"]) == ("delete", "approval", "path: old.txt")
+    assert (asked["risk"], asked["kind"], asked["rule"]) == ("delete", "approval", "allow delete_file(path=*.txt)")
+    assert asked["preview"] == "--- a/old.txt\n+++ /dev/null\n@@ -1 +0,0 @@\n-precious"
     with again(agent, Brain(TIDY, [FINISH]), answers={waiting(agent): ALLOW}) as resumed:
         assert resumed.run().result.status == "unverified"
     assert not old.exists()
@@ -324,7 +325,7 @@ def test_what_a_person_edited_is_what_is_done(make: Make, old: Path) -> None:
     agent = make(plan=TIDY, actions=[DELETE, FINISH], approver=person)
     agent.run()
     assert old.exists() and not (old.parent / "other.txt").exists()
-    assert len(person.asked) == 2 and "do not fit" in person.asked[1].reason
+    assert len(person.asked) == 2 and "does not fit" in person.asked[1].reason
     assert events(agent, "action.started")[0].data["action"] == {
         "tool": "delete_file",
         "arguments": {"path": "other.txt"},

@@ -2,35 +2,15 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
-_JOINER = "\u200d"  # inside emoji; harmless, and escaping it would tear them apart
-_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-
-
-def visible(text: str) -> str:
-    """TEXT with control, bidirectional, zero-width and unassigned characters written out as escapes; line feeds and tabs stay."""
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(c if c in "\n\t" or not _hidden(c) else _escape(c) for c in text)
+from wornpath.core.visible import visible as visible
 
 
 def one_line(text: str) -> str:
     """TEXT on one line: white space squeezed, everything else as `visible` has it."""
     return visible(" ".join(text.split()))
-
-
-def _hidden(char: str) -> bool:
-    return char != _JOINER and unicodedata.category(char) in _HIDDEN
-
-
-def _escape(char: str) -> str:
-    code = ord(char)
-    if code < 0x100:
-        return f"\\x{code:02x}"
-    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def cells(text: str) -> int:

@@ -16,8 +16,8 @@ type of that name in `wornpath.core.words`):
 | subtask.finished | subtask (id), status (done or failed), why |
 | model.called | purpose (see below), model, usage (USAGE), seconds, n, messages, texts, error |
 | action.decided | decision (DECISION: state, all candidates with priors, mask, Q, probabilities, who, V(s)); skipped (no model call) |
-| approval.requested | id, action (ACTION), risk, reason, kind (approval or question), preview |
-| approval.answered | id, answer (allow, deny or answer), comment, by, arguments (where they were edited), scope (run, folder or always) |
+| approval.requested | id, action (ACTION), risk, reason, kind (approval or question), preview, rule (what a wider answer allows) |
+| approval.answered | id, answer (allow, deny or answer), comment, by, arguments (as edited), scope (run, folder, always), rule (RULE) |
 | action.started | id, action (ACTION), risk, idempotent |
 | action.finished | id, observation (OBSERVATION), seconds |
 | evaluation.made | scope (step, subtask or run), evaluation (EVALUATION) |

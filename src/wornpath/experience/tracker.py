@@ -83,6 +83,8 @@ class Tracker:
     """Decisions for which no model was called."""
     overview: str = ""
     """A map of the workspace, refreshed by the agent after a change; not part of the fold."""
+    _adds_up: bool = False
+    """The last action is one that brings more when it is done again, such as appending."""
 
     # -- the fold ----------------------------------------------------------------------------------
 
@@ -111,6 +113,7 @@ class Tracker:
                 self.skipped += bool(data.get("skipped"))
             case "action.started":
                 self.last = from_json(Action, data["action"])
+                self._adds_up = not data.get("idempotent") and data.get("risk") != "execute"
             case "action.finished":
                 self._observe(from_json(Observation, data["observation"]))
             case "note.added":
@@ -158,7 +161,8 @@ class Tracker:
             self.changed.update(dict.fromkeys(seen.changed, self.step))
         active = self.active
         tried = self.tried.pop(action.key, None) or Tried(action)
-        tried.count, tried.result, tried.world = tried.count + 1, seen.result, self.world
+        adds = bool(seen.changed) and self._adds_up  # what it changed is new to itself: appending twice can be meant
+        tried.count, tried.result, tried.world = tried.count + 1, seen.result, self.world - adds
         tried.subtask = active.id if active else 0
         self.tried[action.key] = tried
         while len(self.tried) > MAX_TRIED:
@@ -193,7 +197,8 @@ class Tracker:
     def is_repeat(self, action: Action, deferred: bool) -> bool:
         """Whether doing ACTION again could bring nothing new: it was done at this version of the workspace.
 
-        A DEFERRED action, whose text is written after the choice, is a repeat when its tool just succeeded in this subtask.
+        A DEFERRED action, whose text is written after the choice, is a repeat when its tool just succeeded in this subtask; when it adds
+        something each time, as appending does, from the third success on.
         """
         if deferred:
             last = self.last
@@ -202,7 +207,7 @@ class Tracker:
                 and last.tool == action.tool
                 and all(last.arguments.get(k) == v for k, v in action.arguments.items())
                 and self.last_result in ("ok", "empty")
-                and self.subtask_ok > 0
+                and self.subtask_ok > (2 if self._adds_up else 0)
             )
         tried = self.tried.get(action.key)
         return tried is not None and tried.world == self.world

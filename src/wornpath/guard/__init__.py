@@ -9,9 +9,12 @@ from wornpath.guard.permissions import (
     ApproveMode,
     Approver,
     Permission,
+    Ruling,
     SandboxMode,
     permission,
 )
+from wornpath.guard.provenance import Provenance
+from wornpath.guard.rules import check_names, described, read_rules
 from wornpath.guard.session import Session
 
 __all__ = [
@@ -24,7 +27,12 @@ __all__ = [
     "Limits",
     "LoopDetector",
     "Permission",
+    "Provenance",
+    "Ruling",
     "SandboxMode",
     "Session",
+    "check_names",
+    "described",
     "permission",
+    "read_rules",
 ]

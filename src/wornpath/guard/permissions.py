@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from wornpath.core import Action, ApprovalScope, Risk
 
@@ -41,6 +41,15 @@ class ApprovalRequest:
     reason: str
     kind: Literal["approval", "question"] = "approval"
     preview: str = ""
+    rule: str = ""
+    """What an answer for longer than `once` would allow, in words; empty where that cannot be."""
+
+
+class Ruling(NamedTuple):
+    """Whether an action may be done, and why not, or why a person is asked."""
+
+    permission: Permission
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ What a resumed run needs is read back by the same fold, so that there is no seco
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -19,6 +20,7 @@ from wornpath.core import (
     NeedsPerson,
     Observation,
     Risk,
+    Rule,
     ToolError,
     Usage,
     digest,
@@ -33,11 +35,14 @@ from wornpath.guard.permissions import (
     ApprovalRequest,
     ApproveMode,
     Approver,
-    Permission,
+    Ruling,
     SandboxMode,
     permission,
 )
+from wornpath.guard.provenance import Provenance
+from wornpath.guard.rules import always_denied, deciding, described, like, named_by, sometimes_allowed
 from wornpath.store.protocol import Store
+from wornpath.tools import Tool
 
 Listener = Callable[[Event], None]
 
@@ -74,6 +79,12 @@ class Session:
     answers: dict[str, ApprovalAnswer] = field(default_factory=dict)
     """Answers given beforehand, by request id, as `resume --allow ID` does."""
     listeners: list[Listener] = field(default_factory=list)
+    rules: list[Rule] = field(default_factory=list)
+    """Those of the policy file, and those that answers made for this run. What holds in the folder or always is in the store."""
+    kept: list[Rule] = field(default_factory=list)
+    folder: str = ""
+    """The workspace, where rules of scope folder hold."""
+    provenance: Provenance = field(default_factory=Provenance)
     budget: Budget = field(init=False)
     loops: LoopDetector = field(default_factory=LoopDetector)
     started: bool = False
@@ -142,6 +153,8 @@ class Session:
             case "approval.answered":
                 if self.unfinished is not None:
                     self.unfinished.answer = from_json(ApprovalAnswer, data)
+                if data.get("scope") == "run" and data.get("rule"):
+                    self.rules.append(from_json(Rule, data["rule"]))
             case "action.started":
                 self.budget.add(steps=1)
                 action = from_json(Action, data["action"])
@@ -164,6 +177,7 @@ class Session:
             case _:
                 pass
         self.tracker.apply(event)
+        self.provenance.apply(event)
 
     def _finished(self, seen: Observation) -> None:
         left = self.unfinished
@@ -190,16 +204,61 @@ class Session:
             self.record("budget.reached", {"kind": reached.kind, "value": reached.value, "limit": reached.limit})
             raise
 
-    def permission(self, risk: Risk) -> Permission:
-        return permission(risk, self.approve, self.sandbox)
+    def offers(self, tool: Tool) -> bool:
+        """Whether any action of TOOL may be done, so that it is worth offering."""
+        rules = self.all_rules()
+        if always_denied(rules, tool):
+            return False
+        allowed = permission(tool.risk, self.approve, self.sandbox)
+        return allowed != "deny" or (not self._locked(tool) and sometimes_allowed(rules, tool))
+
+    def ruling(self, tool: Tool, action: Action) -> Ruling:
+        """Whether ACTION of TOOL may be done: what the modes say, what the rules say, and where its arguments come from. The one place
+        that decides, for what a model proposed, what was recalled or learnt, and what is called by hand."""
+        rule = deciding(self.all_rules(), tool, action)
+        if self._locked(tool):
+            return Ruling("deny", f"{tool.risk} actions are not allowed in a read-only sandbox.")
+        if rule is not None and rule.effect == "deny":
+            return Ruling("deny", f"A rule denies it: {described(rule)}{f' ({rule.note})' if rule.note else ''}.")
+        allowed = permission(tool.risk, self.approve, self.sandbox) if rule is None else rule.effect
+        reason = f"{action.tool} ({tool.risk}) needs a person's approval."
+        if rule is None or not rule.untrusted:
+            found = self.provenance.check(tool, action, unconfined=self.sandbox == "full")
+            found = [f for f in found if not named_by(rule, tool, f.argument)]
+            if found:
+                allowed = "ask" if allowed == "allow" else allowed
+                reason = f"{reason} {'; '.join(map(str, found[:4]))}."
+        if allowed == "ask" and self.approve == "never":
+            return Ruling("deny", f"It would need a person, and this run asks nobody. {reason}")
+        if allowed == "deny":
+            reason = f"{tool.risk} actions are not allowed in this run."
+        return Ruling(allowed, "" if allowed == "allow" else reason)
+
+    def _locked(self, tool: Tool) -> bool:
+        return self.sandbox == "read-only" and tool.risk in ("write", "delete")
+
+    def all_rules(self) -> list[Rule]:
+        """The rules of this run, and those that hold in its folder or always, as they are now."""
+        return [*self.rules, *self.kept]
+
+    def refresh(self) -> None:
+        """Read the rules of the folder and of the user again: they may have been added or revoked meanwhile."""
+        self.kept = self.store.rules(self.folder) if self.folder else []
 
     async def approved(
-        self, request: ApprovalRequest, fit: Callable[[Mapping[str, Any]], object] | None = None
+        self,
+        request: ApprovalRequest,
+        tool: Tool | None = None,
+        fit: Callable[[Mapping[str, Any]], Action] | None = None,
     ) -> ApprovalAnswer:
         """The answer to REQUEST: given beforehand, or by the approver. Raises NeedsPerson when nobody can answer.
 
-        Edited arguments that FIT raises ToolError for are not taken: the question is put again, with what is wrong.
+        Edited arguments that FIT raises ToolError for are not taken, nor is a scope that no rule can have: the question is put again,
+        with what is wrong. An answer for longer than once becomes a rule about actions of TOOL.
         """
+        if tool is not None:
+            with contextlib.suppress(ToolError):
+                request = replace(request, rule=described(like("allow", tool, request.action, "run", "")))
         self._requested(request)
         while True:
             answer = self.answers.pop(request.id, None)
@@ -208,18 +267,36 @@ class Session:
             if answer is None:
                 how = "--answer TEXT" if request.kind == "question" else f"--allow {request.id} or --deny {request.id}"
                 raise NeedsPerson(f"{request.reason} Answer with: wornpath resume {self.run_id} {how}")
-            if answer.arguments is not None and fit is not None:
-                try:
-                    fit(answer.arguments)
-                except ToolError as error:
-                    request = replace(request, reason=f"The changed arguments do not fit: {error}")
-                    self._requested(request)
-                    continue
-            self.record("approval.answered", {"id": request.id, "comment": "", "by": "person", **to_json(answer)})
-            return answer
+            try:
+                self._accept(request, answer, tool, fit)
+                return answer
+            except ToolError as error:
+                request = replace(request, reason=f"That answer does not fit: {error}")
+                self._requested(request)
+
+    def _accept(
+        self,
+        request: ApprovalRequest,
+        answer: ApprovalAnswer,
+        tool: Tool | None,
+        fit: Callable[[Mapping[str, Any]], Action] | None,
+    ) -> None:
+        """Record ANSWER, and the rule that it makes."""
+        action = request.action
+        if answer.arguments is not None and fit is not None:
+            action = fit(answer.arguments)
+        data = {"id": request.id, "comment": "", "by": "person", **to_json(answer)}
+        if tool is not None and answer.scope != "once" and answer.answer in ("allow", "deny"):
+            where = {"run": self.run_id, "folder": self.folder}.get(answer.scope, "")
+            rule = like(answer.answer, tool, action, answer.scope, where)
+            if answer.scope != "run":
+                rule = self.store.add_rule(rule)
+                self.refresh()
+            data["rule"] = to_json(rule)
+        self.record("approval.answered", data)
 
     def _requested(self, request: ApprovalRequest) -> None:
-        data = {name: getattr(request, name) for name in ("id", "kind", "risk", "reason", "preview")}
+        data = {name: getattr(request, name) for name in ("id", "kind", "risk", "reason", "preview", "rule")}
         self.record("approval.requested", {**data, "action": to_json(request.action)})
 
     # -- after a call ------------------------------------------------------------------------------

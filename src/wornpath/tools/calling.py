@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
-from wornpath.core import Action, Observation, ToolError
+from wornpath.core import Action, BudgetReached, NeedsPerson, Observation, ToolError
 from wornpath.tools.results import to_observation
 from wornpath.tools.tool import Tool, ToolContext
 
@@ -19,6 +19,8 @@ async def call(tool: Tool, context: ToolContext, action: Action, timeout: float)
         return _with_fact(action, seen)
     except TimeoutError:
         return Observation.of(f"{tool.name} did not end within {timeout:g} seconds and was stopped.", "timeout")
+    except (BudgetReached, NeedsPerson):  # not the tool's to answer: they end the run
+        raise
     except ToolError as error:
         return Observation.of(str(error), "error")
     except Exception as error:  # a tool is foreign code: whatever it raises is its answer

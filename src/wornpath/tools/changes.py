@@ -94,7 +94,7 @@ def edit_file(
     if len(data) > MAX_BYTES:
         raise ToolError(f"{name} has more than {MAX_BYTES >> 20} MB, too much to edit; use a program to change it.")
     text, encoding = decode(data, name)
-    text, count = _replaced(text, old, new, replace_all, name)
+    text, count = replaced(text, old, new, replace_all, name)
     remark = ""
     try:
         changed = text.encode(encoding)
@@ -120,7 +120,7 @@ def move_file(
     """
     workspace = context.workspace
     need(workspace, source)
-    old, new = workspace.relative(source), _target(workspace, source, destination)
+    old, new = workspace.relative(source), target_of(workspace, source, destination)
     if old == new:
         return Observation.of(f"{old} is already there.")
     _check_target(workspace, old, new, overwrite)
@@ -144,7 +144,7 @@ def copy_file(
     """
     workspace = context.workspace
     need(workspace, source)
-    old, new = workspace.relative(source), _target(workspace, source, destination)
+    old, new = workspace.relative(source), target_of(workspace, source, destination)
     if old == new:
         raise ToolError(f"{old} cannot be copied onto itself; give another destination.")
     _check_target(workspace, old, new, overwrite)
@@ -207,7 +207,7 @@ def _about_to_change(context: ToolContext, path: str, *, file: bool = False) -> 
     return there is not None
 
 
-def _target(workspace: Workspace, source: str, destination: str) -> str:
+def target_of(workspace: Workspace, source: str, destination: str) -> str:
     """The path that SOURCE gets: DESTINATION, or its own name in DESTINATION where that is a folder."""
     new = workspace.relative(destination)
     if destination.endswith("/") or workspace.is_folder(destination):
@@ -254,7 +254,7 @@ def _changed(workspace: Workspace, text: str, name: str, *gone: str, fact: str =
     )
 
 
-def _replaced(text: str, old: str, new: str, every: bool, name: str) -> tuple[str, int]:
+def replaced(text: str, old: str, new: str, every: bool, name: str) -> tuple[str, int]:
     """TEXT with OLD replaced by NEW, and how often. Line ends in OLD and NEW become those of the file."""
     if not old:
         raise ToolError("The text to replace is empty; give a piece of the file as it stands there.")

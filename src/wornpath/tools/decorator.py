@@ -48,6 +48,7 @@ class FunctionTool:
         self._arguments, self._takes_context = read_arguments(function, names or {})
         self.text: Mapping[str, str] = {a.name: a.text for a in self._arguments if a.text}
         self.paths = tuple(a.name for a in self._arguments if a.path)
+        self.roles: Mapping[str, str] = {a.name: a.role for a in self._arguments if a.role}
 
     def __repr__(self) -> str:
         return f"<tool {self.name}>"

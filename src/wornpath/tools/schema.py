@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from wornpath.core import Observation, ToolError, UsageError
-from wornpath.tools.tool import Code, Text, Tool, ToolContext, WorkspacePath
+from wornpath.tools.tool import ROLES, Code, Text, Tool, ToolContext, WorkspacePath
 from wornpath.tools.workspace import canonical_path
 
 if TYPE_CHECKING:
@@ -51,6 +51,11 @@ class Argument:
     @property
     def path(self) -> bool:
         return self.marker is not None and issubclass(self.marker, WorkspacePath)
+
+    @property
+    def role(self) -> str:
+        """`link`, `content`, `name` or `detail` where it is marked so, else empty."""
+        return next((role for mark, role in ROLES.items() if self.marker and issubclass(self.marker, mark)), "")
 
     @property
     def optional(self) -> bool:
@@ -195,10 +200,10 @@ def _indented(block: str, head: str) -> dict[str, str]:
 
 
 def _marker(annotation: Any) -> type | None:
-    """The Text, Code or WorkspacePath mark somewhere in ANNOTATION."""
+    """The mark (Text, Code, WorkspacePath, Link and their kin) somewhere in ANNOTATION."""
     for extra in getattr(annotation, "__metadata__", ()):
         kind = extra if isinstance(extra, type) else type(extra)
-        if issubclass(kind, (Text, WorkspacePath)):
+        if issubclass(kind, (Text, WorkspacePath, *ROLES)):
             return kind
     return next((found for inner in typing.get_args(annotation) if (found := _marker(inner))), None)
 

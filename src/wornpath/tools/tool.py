@@ -21,6 +21,25 @@ class Code(Text):
     """Marks an argument that holds a program; written after the choice, as `Text` is."""
 
 
+class Link:
+    """Marks an argument that is fetched or posted to: `url: Annotated[str, Link]`. A link from outside is asked about first."""
+
+
+class Content:
+    """Marks a short argument of what is said (a subject, a message), not to whom. `Text` arguments are such too."""
+
+
+class Name:
+    """Marks an argument that names what is made, such as the title of an event."""
+
+
+class Detail:
+    """Marks an argument that is a time, an amount or an option in words; it may be computed."""
+
+
+ROLES: Mapping[type, str] = {Link: "link", Content: "content", Name: "name", Detail: "detail"}
+
+
 class WorkspacePath:
     """Marks an argument that is a path in the workspace, so that equal paths have one canonical spelling."""
 

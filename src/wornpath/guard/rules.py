@@ -1,0 +1,248 @@
+"""Rules: what a person or a policy file allows, asks about or denies, by tool, risk class and arguments.
+
+Of all rules that fit an action, a denial has the last word, then a question, then an allowance: the order they are written in and where
+they come from make no difference. An allowance never matches more than it says: in its patterns `*` stops at what could begin another
+command, another address or another line.
+"""
+
+from __future__ import annotations
+
+import functools
+import posixpath
+import re
+import tomllib
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, get_args
+from urllib.parse import urlsplit
+
+from wornpath.core import Action, ApprovalScope, Effect, Risk, Rule, ToolError, UsageError
+from wornpath.tools import Tool
+
+ORDER: tuple[Effect, ...] = ("deny", "ask", "allow")
+_FIELDS = ("effect", "tool", "risk", "arguments", "hosts", "untrusted", "note")
+_ANY = r"[\s\S]"
+_IN_CODE = r"[^;&|`$<>(){}\n\r\\]"
+_IN_ADDRESS = r"[^@,;<>\s]"
+_IN_LINE = r"[^\x00-\x1f\x7f]"
+
+
+def deciding(rules: Iterable[Rule], tool: Tool, action: Action) -> Rule | None:
+    """The rule that decides on ACTION of TOOL: the first that fits of the strictest effect; None where none fits."""
+    fitting = [rule for rule in rules if fits(rule, tool, action)]
+    return min(fitting, key=lambda rule: ORDER.index(rule.effect), default=None)
+
+
+def fits(rule: Rule, tool: Tool, action: Action) -> bool:
+    """Whether RULE is about ACTION. An argument that is not there fits no pattern."""
+    if not covers(rule, tool):
+        return False
+    for name, pattern in rule.arguments.items():
+        if name in tool.text and name not in action.arguments and rule.effect == "allow":
+            continue  # it is not written yet, and is looked at again when it is
+        values = list(leaves(action.arguments.get(name)))
+        if not values or not _enough(rule.effect, (_matches(v, pattern, rule.effect, tool, name) for v in values)):
+            return False
+    if not rule.hosts:
+        return True
+    hosts = [host(value) for value in links(tool, action)]
+    return bool(hosts) and _enough(rule.effect, (_host_matches(h, rule.hosts) for h in hosts))
+
+
+def covers(rule: Rule, tool: Tool) -> bool:
+    """Whether RULE may be about an action of TOOL, whatever its arguments."""
+    return bool(_pattern(rule.tool, _ANY).fullmatch(tool.name)) and (not rule.risk or tool.risk in rule.risk)
+
+
+def always_denied(rules: Iterable[Rule], tool: Tool) -> bool:
+    """Whether every action of TOOL is denied, so that it need not be offered."""
+    return any(r.effect == "deny" and not r.arguments and not r.hosts and covers(r, tool) for r in rules)
+
+
+def sometimes_allowed(rules: Iterable[Rule], tool: Tool) -> bool:
+    return any(r.effect == "allow" and covers(r, tool) for r in rules)
+
+
+def named_by(rule: Rule | None, tool: Tool, argument: str) -> bool:
+    """Whether RULE itself says what may be in ARGUMENT: then it was named by the person who wrote the rule."""
+    if rule is None or rule.effect != "allow":
+        return False
+    roles: Mapping[str, str] = getattr(tool, "roles", {})
+    named = rule.arguments.get(argument, "*").strip("*?") != ""
+    return named or (bool(rule.hosts) and roles.get(argument) == "link")
+
+
+def _enough(effect: Effect, matches: Iterable[bool]) -> bool:
+    """An allowance must hold for all of a list; one is enough for a question or a denial."""
+    return all(matches) if effect == "allow" else any(matches)
+
+
+def _matches(value: str, pattern: str, effect: Effect, tool: Tool, name: str) -> bool:
+    pattern = unicodedata.normalize("NFC", pattern)
+    if name in tool.paths:
+        value, pattern = posixpath.normpath(value), pattern.removeprefix("./")
+    if effect != "allow":
+        return bool(_pattern(pattern, _ANY).fullmatch(value))
+    if tool.text.get(name) == "code":
+        wild = _IN_CODE
+    elif name in tool.text:
+        wild = _ANY
+    else:
+        wild = _IN_ADDRESS if "@" in pattern else _IN_LINE
+    return bool(_pattern(pattern, wild).fullmatch(value))
+
+
+@functools.lru_cache(512)
+def _pattern(pattern: str, wild: str) -> re.Pattern[str]:
+    """PATTERN with `*` and `?` as so many WILD characters; a backslash before one of them takes it as it is."""
+    out, chars = [], iter(re.sub(r"(?<!\\)\*+", "*", pattern))
+    for char in chars:
+        if char == "\\":
+            following = next(chars, "")
+            out.append(re.escape(following if following in ("*", "?", "\\") else char + following))
+        else:
+            out.append(f"{wild}*" if char == "*" else wild if char == "?" else re.escape(char))
+    return re.compile("".join(out))
+
+
+def leaves(value: Any) -> Iterator[str]:
+    """The single values in VALUE as text: of lists and mappings all of them."""
+    if isinstance(value, Mapping):
+        for item in value.values():
+            yield from leaves(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from leaves(item)
+    elif isinstance(value, bool):
+        yield "true" if value else "false"
+    elif value is not None:
+        yield str(value)
+
+
+def links(tool: Tool, action: Action) -> list[str]:
+    """The values of ACTION's arguments that are links."""
+    roles: Mapping[str, str] = getattr(tool, "roles", {})
+    return [v for name, role in roles.items() if role == "link" for v in leaves(action.arguments.get(name))]
+
+
+def host(link: str) -> str:
+    """The host that LINK leads to, in lower case; empty where it has none."""
+    try:
+        return (urlsplit(link if "://" in link else f"//{link}").hostname or "").rstrip(".").casefold()
+    except ValueError:
+        return ""
+
+
+def _host_matches(name: str, patterns: Sequence[str]) -> bool:
+    return bool(name) and any(_pattern(p.casefold(), r"[^/@:]").fullmatch(name) for p in patterns)
+
+
+# -- words ---------------------------------------------------------------------------------------------
+
+
+def described(rule: Rule) -> str:
+    """RULE on one line, as `rules ls` shows it: `allow delete_file(path=tmp/*)`."""
+    inner = ", ".join(f"{name}={value}" for name, value in rule.arguments.items())
+    text = f"{rule.effect} {rule.tool}" + (f"({inner})" if inner else "")
+    text += f" of risk {' or '.join(rule.risk)}" if rule.risk else ""
+    text += f" to {' or '.join(rule.hosts)}" if rule.hosts else ""
+    return text + (", from outside too" if rule.untrusted else "")
+
+
+def like(effect: Effect, tool: Tool, action: Action, scope: ApprovalScope, where: str) -> Rule:
+    """The rule that an answer about ACTION becomes when it is to hold for longer: files of the same kind in the same folder, commands of
+    the same program, the same values of anything else. Who is sent to or paid, and how much, is never widened."""
+    arguments: dict[str, str] = {}
+    for name, value in action.arguments.items():
+        if name in tool.paths and isinstance(value, str):
+            folder, base = posixpath.split(posixpath.normpath(value))
+            suffix = posixpath.splitext(base)[1]
+            arguments[name] = _literally(posixpath.join(folder, "") if folder else "") + (
+                "*" + _literally(suffix) if suffix else _literally(base)
+            )
+        elif name in tool.text:
+            words = str(value).split()
+            if tool.text[name] == "code" and words and tool.name != "python":
+                arguments[name] = _literally(words[0]) + (" *" if len(words) > 1 else "")
+        else:
+            values = sorted(set(leaves(value)))
+            if len(values) > 1:
+                raise ToolError(f"{name} has several values; a rule for longer has to be written by hand.")
+            if values and (isinstance(value, str) or tool.risk in ("send", "spend")):
+                arguments[name] = _literally(values[0])
+    return Rule(effect, tool.name, (), arguments, scope=scope, where=where)
+
+
+def _literally(text: str) -> str:
+    return re.sub(r"([*?\\])", r"\\\1", text)
+
+
+# -- files ---------------------------------------------------------------------------------------------
+
+
+def read_rules(path: Path) -> list[Rule]:
+    """The rules of a policy file in TOML: a list of `[[rule]]` tables with the fields of `Rule`.
+
+    Raises UsageError with one sentence for a file that cannot be read or says something that is no rule.
+    """
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise UsageError(f"The rules {path} cannot be read: {error.strerror}.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise UsageError(f"The rules {path} are not valid TOML: {' '.join(str(error).split())}.") from None
+    tables = data.pop("rule", [])
+    if data:
+        raise UsageError(f"{path} says {next(iter(data))!r}, which no rule has; rules are tables named [[rule]].")
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        raise UsageError(f"In {path} each rule is a table of its own: write [[rule]] above it.")
+    return [read_rule(table, f"Rule {number} in {path}") for number, table in enumerate(tables, 1)]
+
+
+def read_rule(table: Mapping[str, Any], called: str) -> Rule:
+    """The rule that TABLE holds; CALLED is its name in errors. Raises UsageError where it is none."""
+    for name in table:
+        if name not in _FIELDS:
+            raise UsageError(f"{called} has a field {name!r}; the fields of a rule are {', '.join(_FIELDS)}.")
+    effect = table.get("effect")
+    if effect not in ORDER:
+        raise UsageError(f"{called} needs an effect: allow, ask or deny.")
+    tool, note, untrusted = table.get("tool", "*"), table.get("note", ""), table.get("untrusted", False)
+    if not isinstance(tool, str) or not tool.strip() or not isinstance(note, str):
+        raise UsageError(f"{called}: tool and note are texts, a tool such as delete_file or send_*.")
+    if not isinstance(untrusted, bool) or (untrusted and effect != "allow"):
+        raise UsageError(f"{called}: untrusted is true or false, and only an allowance has it.")
+    risk = _texts(table.get("risk", ()), f"{called}: risk")
+    if unknown := [r for r in risk if r not in get_args(Risk)]:
+        raise UsageError(f"{called} names the risk {unknown[0]!r}; the risks are {', '.join(get_args(Risk))}.")
+    arguments = table.get("arguments", {})
+    if not isinstance(arguments, Mapping) or any(isinstance(v, (Mapping, list)) for v in arguments.values()):
+        raise UsageError(f'{called}: arguments are patterns by name, such as arguments = {{ path = "tmp/*" }}.')
+    patterns = {str(name): next(leaves(value), "") for name, value in arguments.items()}
+    hosts = _texts(table.get("hosts", ()), f"{called}: hosts")
+    if tool == "*" and effect == "allow" and not (risk or patterns or hosts):
+        raise UsageError(f"{called} would allow everything; name a tool, a risk or an argument.")
+    return Rule(effect, tool.strip(), tuple(risk), patterns, hosts, untrusted, note=note)  # type: ignore[arg-type]
+
+
+def _texts(value: Any, called: str) -> tuple[str, ...]:
+    found = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, (list, tuple)) else None
+    if found is None or not all(isinstance(item, str) and item.strip() for item in found):
+        raise UsageError(f"{called} is a text or a list of texts.")
+    return tuple(item.strip() for item in found)
+
+
+def check_names(rules: Iterable[Rule], tools: Sequence[Tool]) -> None:
+    """Raises UsageError for a rule about a tool or an argument that there is not: one that is spelled wrong would forbid nothing."""
+    import difflib
+
+    for rule in rules:
+        about = [tool for tool in tools if covers(rule, tool)]
+        if not about and not any(c in rule.tool for c in "*?") and rule.tool not in {t.name for t in tools}:
+            near = difflib.get_close_matches(rule.tool, [t.name for t in tools], 1)
+            hint = f"did you mean {near[0]}?" if near else "`wornpath tools` lists them."
+            raise UsageError(f"A rule is about the tool {rule.tool!r}, which there is not; {hint}")
+        known = {name for tool in about if rule.arguments for name in tool.schema.get("properties", {})}
+        if about and (odd := [name for name in rule.arguments if name not in known]):
+            raise UsageError(f"A rule is about the argument {odd[0]!r}, which {rule.tool} does not have.")
