@@ -25,10 +25,13 @@ type of that name in `wornpath.core.words`):
 | budget.reached | kind (steps, tokens, cost_usd, seconds), value, limit |
 | loop.found | length, action (ACTION) |
 | artifact.written | path, bytes, media_type, sha256, untrusted (words from outside may be in it) |
-| person.said | kind (rating, comment, label), text, rating (good or bad) |
-| policy.changed | version, previous, why |
+| person.said | kind (rating, comment, label, forget), text, rating (good or bad) |
+| policy.changed | change (see below), version, previous, why, figures |
 
 The purposes of a model call are plan, replan, progress, propose, argument, answer and judge.
+
+A `policy.changed` event belongs to no run. Its changes are made, imported, trial (a share of the runs is given to the
+version), promoted, refused, retired, rolled back, forgotten and noted (a finding that changes nothing).
 """
 
 from __future__ import annotations

@@ -159,10 +159,11 @@ class DQN:
         if learn:
             self._learn(len(steps) * self.config.updates // self.config.train_every)
 
-    def add(self, steps: Sequence[Step]) -> None:
-        """Put an ended episode (acted, demonstrated or relabelled) into the replay, with its λ-returns."""
+    def add(self, steps: Sequence[Step], *, lam: float | None = None) -> None:
+        """Put an ended episode (acted, demonstrated, relabelled or recorded) into the replay, with its λ-returns."""
+        lam = self.config.lam if lam is None else lam
         after = [s.value for s in steps[1:]] + [0.0 if steps[-1].after is None else self.assess(steps[-1].after)[1]]
-        returns = lambda_returns([s.reward for s in steps], after, self.config.gamma, self.config.lam)
+        returns = lambda_returns([s.reward for s in steps], after, self.config.gamma, lam)
         for step, value in zip(steps, returns.tolist(), strict=True):
             step.lam_return = value
         self.replay.add(steps)
@@ -173,8 +174,14 @@ class DQN:
             self.update([demonstrations[i] for i in chosen], np.ones(len(chosen)))
 
     def _learn(self, updates: int) -> None:
-        if len(self.replay) < self.config.learning_starts:
-            return
+        if len(self.replay) >= self.config.learning_starts:
+            self.rehearse(updates)
+
+    def clear(self) -> None:
+        c = self.config
+        self.replay = Replay(c.capacity, balanced=c.balanced, priority=c.priority)
+
+    def rehearse(self, updates: int) -> None:
         for _ in range(updates):
             places, steps, weights = self.replay.sample(self.config.batch, self.rng)
             self.replay.update(places, self.update(steps, weights))

@@ -57,8 +57,17 @@ class Learner(Protocol):
         """Whether it learns from a replay, into which relabelled episodes may be put."""
         ...
 
-    def add(self, steps: Sequence[Step]) -> None:
-        """Put an ended episode (acted, demonstrated or relabelled) into the replay, with its λ-returns."""
+    def add(self, steps: Sequence[Step], *, lam: float | None = None) -> None:
+        """Put an ended episode (acted, demonstrated, relabelled or recorded) into the replay, with its λ-returns (LAM:
+        the configuration's λ)."""
+        ...
+
+    def rehearse(self, updates: int) -> None:
+        """UPDATES gradient steps on what is in the replay."""
+        ...
+
+    def clear(self) -> None:
+        """Empty the replay."""
         ...
 
     def clone(self, demonstrations: Sequence[Step], updates: int) -> None:

@@ -107,16 +107,23 @@ class PPO:
     def finish(self, steps: Sequence[Step], *, learn: bool = True) -> None:
         if self.config.mode == "awr":
             self.add(steps)
-            for _ in range(len(steps) * self.config.updates if learn else 0):
-                _, drawn, _ = self.replay.sample(self.config.batch, self.rng)
-                self.regress(drawn)
+            self.rehearse(len(steps) * self.config.updates if learn else 0)
 
-    def add(self, steps: Sequence[Step]) -> None:
+    def rehearse(self, updates: int) -> None:
+        for _ in range(updates):
+            _, drawn, _ = self.replay.sample(self.config.batch, self.rng)
+            self.regress(drawn)
+
+    def clear(self) -> None:
+        self.replay = Replay(self.config.capacity, balanced=True, priority=0.0)
+
+    def add(self, steps: Sequence[Step], *, lam: float | None = None) -> None:
         """Put an ended episode into the replay with its λ-returns (awr; on-policy PPO must not learn from relabelled
         steps).
         """
         _, following = self._values(steps)
-        returns = lambda_returns([s.reward for s in steps], following, self.config.gamma, self.config.lam)
+        lam = self.config.lam if lam is None else lam
+        returns = lambda_returns([s.reward for s in steps], following, self.config.gamma, lam)
         for step, value in zip(steps, returns.tolist(), strict=True):
             step.lam_return = value
         self.replay.add(steps)

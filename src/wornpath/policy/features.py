@@ -42,6 +42,7 @@ SIGNATURE = digest("|".join(NAMES) + "|v1")
 """Changes whenever the meaning of a row does; version files carry it."""
 
 _TOOLS = {"list_files": 0, "read_file": 1, "find_files": 2, "search_text": 3, "finish": 4}
+KNOWN_TOOLS = frozenset(_TOOLS)
 _ROLES = ("listed", "name_hit", "text_hit", "opened", "latest", "defines")
 _NUMBER = re.compile(r"^[^\w]*[\d][\d.,:% ]*\s?\D{0,4}$")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}|\d{4}年")
@@ -70,13 +71,28 @@ def argument(action: Action) -> str:
 
 
 def template(state: State, candidate: Candidate) -> str:
-    """ACTION's form with its values replaced by what they are in STATE: the tool and the roles of its arguments."""
+    """ACTION's form with its values replaced by what they are in STATE: the template it was recalled from, else the tool
+    and the roles of its arguments.
+    """
+    recalled = recalled_as(state, candidate.action)
+    if recalled is not None:
+        return f"{candidate.action.tool} {recalled[0]}"
     by_value = {e.value: e for e in state.entities}
     parts = [candidate.action.tool]
     for name, value in candidate.action.arguments.items():
         entity = by_value.get(value) if isinstance(value, str) else None
         parts.append(f"{name}={'+'.join(sorted(entity.roles)) or entity.kind}" if entity else f"{name}=?")
     return " ".join(parts)
+
+
+def recalled_as(state: State, action: Action) -> tuple[str, float, float, float] | None:
+    """What experience STATE holds about ACTION: template, good uses, bad uses, mean return; None where there is none."""
+    known = state.features.get("recalled")
+    row = known.get(action.key) if isinstance(known, Mapping) else None
+    if not isinstance(row, (list, tuple)) or len(row) != 4:
+        return None
+    name, good, bad, value = row
+    return str(name), float(good), float(bad), float(value)
 
 
 def evidence_key(state: State, candidate: Candidate) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from wornpath.core import Action, Candidate, Decision, State, UsageError
-from wornpath.policy import choice
+from wornpath.policy import choice, live
 from wornpath.policy.evidence import Evidence
 from wornpath.policy.features import dense, evidence_key, grams
 from wornpath.policy.network import Array, Network
@@ -60,11 +60,7 @@ class LearntPolicy:
         """The decision at STATE; see `policy.protocol.Policy.decide`."""
         if len(mask) != len(candidates):
             raise ValueError(f"{len(candidates)} candidates need a mask as long, not {len(mask)}.")
-        prior = choice.mixed_prior([c.prior for c in candidates], mask)
-        scores, is_q = self.score(state, candidates)
-        trust = self.trust(state, candidates)
-        z = choice.combine(prior, scores, trust, alpha=self.alpha if is_q else None)
-        posterior = choice.softmax(z)
+        posterior, scores, is_q = self.posterior(state, candidates, mask)
         if explore:
             probabilities = choice.deployed(posterior, [self._reversible(c.action) for c in candidates], self.epsilon)
             chosen = _sample(probabilities, rng)
@@ -83,6 +79,15 @@ class LearntPolicy:
             value=value,
             policy_version=self.version,
         )
+
+    def posterior(
+        self, state: State, candidates: Sequence[Candidate], mask: Sequence[bool]
+    ) -> tuple[choice.Array, Array, bool]:
+        """The choice rule's distribution over CANDIDATES, their learnt scores, and whether these are Q-values."""
+        prior = choice.mixed_prior([c.prior for c in candidates], mask)
+        scores, is_q = self.score(state, candidates)
+        z = choice.combine(prior, scores, self.trust(state, candidates), alpha=self.alpha if is_q else None)
+        return choice.softmax(z), scores, is_q
 
     def value(self, state: State) -> float:
         """V(s) of a state decided on lately (its candidates are needed for it), else 0."""
@@ -118,7 +123,8 @@ class LearntPolicy:
             if state.vector is None or len(state.vector) != spec.inputs:
                 raise UsageError(f"This policy reads vectors of {spec.inputs} numbers, the state has none such.")
             return np.asarray(state.vector, dtype=np.float32), None
-        return dense(state, candidates), grams(state, candidates, spec.buckets) if spec.buckets else None
+        rows = live.rows(state, candidates) if spec.view == "live" else dense(state, candidates)
+        return rows, grams(state, candidates, spec.buckets) if spec.buckets else None
 
     def _value(
         self, state: State, candidates: Sequence[Candidate], posterior: choice.Array, scores: Array, is_q: bool

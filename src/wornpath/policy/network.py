@@ -37,6 +37,8 @@ class Spec:
     buckets: int = 0
     """Size of the table of hashed n-grams; 0 switches that branch off."""
     gram_width: int = 16
+    view: Literal["text", "live"] = "text"
+    """Which features a row holds: those of text environments (`features`), or of the live agent (`live`)."""
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """The name and shape of every array of the network."""

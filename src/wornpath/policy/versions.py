@@ -18,8 +18,8 @@ from typing import Any, get_args
 import numpy as np
 
 from wornpath.core import UsageError, from_json, to_json
+from wornpath.policy import features, live
 from wornpath.policy.evidence import Evidence
-from wornpath.policy.features import SIGNATURE
 from wornpath.policy.learnt import LearntPolicy
 from wornpath.policy.network import Head, Network, Spec
 
@@ -50,7 +50,7 @@ def save(policy: LearntPolicy, folder: str | Path, *, info: dict[str, Any] | Non
         "version": policy.version,
         "created": round(time.time(), 3),
         "network": to_json(policy.network.spec),
-        "features": SIGNATURE if policy.network.spec.kind == "rows" else "vector",
+        "features": signature(policy.network.spec),
         "alpha": policy.alpha,
         "n0": policy.n0,
         "epsilon": policy.epsilon,
@@ -58,8 +58,8 @@ def save(policy: LearntPolicy, folder: str | Path, *, info: dict[str, Any] | Non
         "evidence": policy.evidence.as_dict(),
         "info": info or {},
     }
-    _replace(path / ARRAYS, data)
-    _replace(path / META, json.dumps(meta, ensure_ascii=False, indent=1).encode())
+    replace_file(path / ARRAYS, data)
+    replace_file(path / META, json.dumps(meta, ensure_ascii=False, indent=1).encode())
     return path
 
 
@@ -84,8 +84,7 @@ def load(folder: str | Path) -> LearntPolicy:
         arrays = numpy_io.load(data)
         spec = from_json(Spec, meta["network"])
         _check_heads(spec)
-        wanted = SIGNATURE if spec.kind == "rows" else "vector"
-        if meta["features"] != wanted:
+        if meta["features"] != signature(spec):
             raise UsageError(f"{path} was trained for other features than this release computes; train it again.")
         evidence = Evidence.from_dict(meta["evidence"])
         network = Network(spec, arrays)
@@ -127,6 +126,13 @@ def read_meta(folder: str | Path) -> dict[str, Any]:
     return meta
 
 
+def signature(spec: Spec) -> str:
+    """What the rows of a network of SPEC mean; a version trained for another meaning cannot be used."""
+    if spec.kind == "vector":
+        return "vector"
+    return live.SIGNATURE if spec.view == "live" else features.SIGNATURE
+
+
 def version_name(algorithm: str, seed: int, episodes: int) -> str:
     """A readable name for a newly trained version, safe as a folder name."""
     return re.sub(r"[^\w.-]+", "-", f"{algorithm}-s{seed}-e{episodes}")
@@ -138,7 +144,8 @@ def _check_heads(spec: Spec) -> None:
         raise UsageError(f"The network has heads this release does not know: {', '.join(sorted(unknown)) or 'none'}.")
 
 
-def _replace(file: Path, data: bytes) -> None:
+def replace_file(file: Path, data: bytes) -> None:
+    """Write DATA to FILE all at once: a reader sees the old content or the new."""
     part = file.with_name(f"{file.name}.{os.getpid()}.part")
     with part.open("wb") as out:
         out.write(data)

@@ -8,7 +8,7 @@ they follow. A person's evaluation takes the place of the run's last one, and a 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar, cast
 
@@ -64,6 +64,15 @@ class Projection:
     verdict: Evaluation = field(default_factory=Evaluation)
     verdict_at: _Step | None = None
     rating: Literal["good", "bad"] | None = None
+    learns: bool = True
+    """False for a run that nothing is to be learnt from."""
+    forgotten: bool = False
+    """A person had it forgotten: its history stays, but it is experience no more."""
+
+    @property
+    def counts(self) -> bool:
+        """Whether the run is experience to learn from."""
+        return self.learns and not self.forgotten
 
     @property
     def transitions(self) -> list[Transition]:
@@ -154,6 +163,8 @@ def read(cls: type[T], data: Any) -> T | None:
 
 def _started(p: Projection, event: Event) -> None:
     p.model = str(event.data.get("model") or "")
+    options = event.data.get("options")
+    p.learns = not (isinstance(options, Mapping) and options.get("learn") is False)
 
 
 def _goal(p: Projection, event: Event) -> None:
@@ -206,6 +217,8 @@ def _said(p: Projection, event: Event) -> None:
     rating = event.data.get("rating")
     if rating in ("good", "bad"):
         p.rating = cast(Literal["good", "bad"], rating)
+    elif event.data.get("kind") == "forget":
+        p.forgotten = True
 
 
 _FOLDS: dict[str, Callable[[Projection, Event], None]] = {

@@ -60,12 +60,13 @@ class Store(Protocol):
     def artefacts(self, run_id: str) -> list[Artifact]: ...
 
     def transitions(self, run_id: str | None = None, *, tainted: bool = True) -> Iterator[Transition]:
-        """The steps of experience, projected from the events, oldest first. Without TAINTED, those of runs that words from outside may
-        have steered are left out."""
+        """The steps of experience, projected from the events, oldest first. Without RUN_ID, those of runs that nothing is
+        to be learnt from (`--no-learn`) or that were forgotten are left out; without TAINTED, those of runs that words
+        from outside may have steered too."""
         ...
 
     def episodes(self, run_id: str | None = None, *, tainted: bool = True) -> Iterator[Episode]:
-        """The attempts that came to an end, with their transitions, oldest first; TAINTED as above."""
+        """The attempts that came to an end, with their transitions, oldest first; the same are left out."""
         ...
 
     def add_note(self, text: str, *, scope: Scope, where: str = "", run_id: str = "") -> Note: ...

@@ -200,12 +200,15 @@ class SqliteStore:
 
     def transitions(self, run_id: str | None = None, *, tainted: bool = True) -> Iterator[Transition]:
         for run in self._run_ids(run_id, tainted):
-            yield from projections.project(self.events(run, types=projections.TYPES)).transitions
+            projection = projections.project(self.events(run, types=projections.TYPES))
+            if run_id is not None or projection.counts:
+                yield from projection.transitions
 
     def episodes(self, run_id: str | None = None, *, tainted: bool = True) -> Iterator[Episode]:
         """The attempts that came to an end, oldest first."""
         for run in self._run_ids(run_id, tainted):
-            episode = projections.project(self.events(run, types=projections.TYPES)).episode
+            projection = projections.project(self.events(run, types=projections.TYPES))
+            episode = projection.episode if run_id is not None or projection.counts else None
             if episode is not None:
                 yield episode
 
