@@ -47,6 +47,7 @@ from wornpath.tools.workspace import Workspace, check_workspace
 from wornpath.writer import Writer, libraries
 
 if TYPE_CHECKING:
+    from wornpath.sandbox.protocol import Sandbox
     from wornpath.store.protocol import Store
     from wornpath.training import TrainingReport
 
@@ -125,6 +126,8 @@ class AutoGPT:
         check_names(self.rules, list(self.registry))
         self.on_text: Callable[[str, str], None] | None = None
         self.answers: dict[str, ApprovalAnswer] = {}
+        self.sandbox: Sandbox | None = None
+        """Where code runs; None for what this machine has. A benchmark keeps one warm over its episodes."""
         self._store = store
         self._listeners = [on_event] if on_event else []
         self._run_id = run_id
@@ -326,7 +329,7 @@ class AutoGPT:
     def _context(self, folder: Path) -> ToolContext:
         from wornpath.sandbox import default_sandbox
 
-        sandbox = default_sandbox(full=self.sandbox_mode == "full")
+        sandbox = self.sandbox or default_sandbox(full=self.sandbox_mode == "full")
         kernel = sandbox.kernel(workspace=self.workspace.root, writable=self.workspace.writable)
         return ToolContext(self.workspace, self.run_id, folder, sandbox=sandbox, kernel=kernel)
 

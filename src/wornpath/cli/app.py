@@ -6,7 +6,20 @@ from typing import Annotated
 
 import typer
 
-from wornpath.cli.commands import about, changes, doctor, learning, models, notes, policy, run, runs, serve, why
+from wornpath.cli.commands import (
+    about,
+    changes,
+    doctor,
+    learning,
+    models,
+    notes,
+    policy,
+    recurring,
+    run,
+    runs,
+    serve,
+    why,
+)
 
 app = typer.Typer(
     name="wornpath",
@@ -50,6 +63,7 @@ app.command("rate", rich_help_panel=LOOK)(runs.rate)
 app.add_typer(notes.group, name="notes", rich_help_panel=LOOK)
 app.add_typer(learning.learn_group, name="learn", rich_help_panel=LEARN)
 app.add_typer(policy.group, name="policy", rich_help_panel=LEARN)
+learning.bench_group.command("recurring")(recurring.recurring)
 app.add_typer(learning.bench_group, name="bench", rich_help_panel=LEARN)
 app.add_typer(models.group, name="models", rich_help_panel=SET)
 app.command("tools", rich_help_panel=SET)(about.tools)

@@ -1,0 +1,109 @@
+"""Recurring work: does the agent get better and cheaper at tasks that come again, each time a little different?
+
+Every arm works through the same stream: the families interleaved, a fresh draw at every episode. What counts is success, and all tokens of
+the language model for each goal met, late in the stream.
+"""
+
+from __future__ import annotations
+
+import multiprocessing as mp
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+from wornpath.bench.arms import ARMS
+from wornpath.bench.stream import Record, Spec, run_all
+from wornpath.core import ModelUnavailable
+
+Take = Callable[[Record], None]
+MEASURED = {"success": "met", "llm_tokens": "tokens", "llm_calls": "calls", "skipped_llm_calls": "skipped"}
+MAX_JOBS = 2
+
+
+def recurring(
+    *,
+    families: str = "wornpath.bench.families",
+    only: Sequence[str] = (),
+    model: str = "simulated",
+    algorithm: str = "dqn",
+    episodes: int = 50,
+    seeds: Sequence[int] = (0,),
+    arms: Sequence[str] = tuple(ARMS),
+    jobs: int = 1,
+    take: Take = lambda record: None,
+) -> dict[str, Any]:
+    """All ARMS on all SEEDS, JOBS streams at a time (at most 2); TAKE gets every record as it comes. The result is `summary`'s."""
+    specs = [Spec(arm, seed, episodes, families, tuple(only), model, algorithm) for seed in seeds for arm in arms]
+    records: list[Record] = []
+
+    def keep(record: Record) -> None:
+        records.append(record)
+        take(record)
+
+    run_specs(specs, keep, jobs)
+    return summary(records)
+
+
+def run_specs(specs: Iterable[Spec], take: Take, jobs: int = 1) -> None:
+    """Run the streams of SPECS, JOBS of them at a time, each in a process of its own when there are several."""
+    jobs = min(jobs, MAX_JOBS)
+    if jobs <= 1:
+        for spec in specs:
+            run_all(spec, take)
+        return
+    context = mp.get_context("spawn")
+    results: Any = context.SimpleQueue()
+    waiting, running = deque(specs), dict[int, BaseProcess]()
+    number = 0
+    try:
+        while waiting or running:
+            while waiting and len(running) < jobs:
+                process: BaseProcess = context.Process(target=_work, args=(number, waiting.popleft(), results))
+                process.start()
+                running[number] = process
+                number += 1
+            item = results.get()
+            if isinstance(item, Record):
+                take(item)
+                continue
+            ended, error = item
+            running.pop(ended).join()
+            if error:
+                raise ModelUnavailable(error)
+    finally:
+        for process in running.values():
+            process.terminate()
+            process.join()
+
+
+def _work(number: int, spec: Spec, results: Any) -> None:
+    """A stream in a process of its own. It always says that it ended."""
+    error = ""
+    try:
+        run_all(spec, results.put)
+    except KeyboardInterrupt:
+        error = "The benchmark was interrupted."
+    except Exception as problem:
+        error = f"The stream of the arm {spec.arm} on seed {spec.seed} ended early: {problem or type(problem).__name__}"
+    results.put((number, error))
+
+
+def summary(records: Iterable[Record]) -> dict[str, Any]:
+    """ARM → `success`, `llm_tokens`, `llm_calls`, `skipped_llm_calls`: a list a seed of values an episode, in the stream's order; and
+    `families`, name → the same."""
+    out: dict[str, Any] = {}
+    for record in records:
+        arm = out.setdefault(record.arm, {**_empty(), "families": {}})
+        for row in (arm, arm["families"].setdefault(record.family, _empty())):
+            for name, source in MEASURED.items():
+                row[name].setdefault(record.seed, []).append(int(getattr(record, source)))
+    for arm in out.values():
+        for row in (arm, *arm["families"].values()):
+            for name in MEASURED:
+                row[name] = list(row[name].values())
+    return out
+
+
+def _empty() -> dict[str, Any]:
+    return {name: {} for name in MEASURED}

@@ -1,0 +1,207 @@
+"""One arm on one stream of tasks: families interleaved, a fresh draw at every episode, the same draws for every arm of a seed."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import random
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from wornpath.bench.arms import ARMS, Contender, Setting
+from wornpath.bench.warm import WarmSandbox
+from wornpath.core import ModelUnavailable, Task, UsageError, WornpathError
+from wornpath.llm.chat import Chat
+from wornpath.store import SqliteStore
+
+Families = Mapping[str, Callable[[int], Task]]
+SEED_STEP = 10_000
+"""Draws of one seed of the benchmark lie so far from those of the next."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """One stream: ARM on the seed SEED for EPISODES episodes of each family of the module FAMILIES."""
+
+    arm: str
+    seed: int
+    episodes: int
+    families: str = "wornpath.bench.families"
+    only: tuple[str, ...] = ()
+    """Of the module's families, these; all where it is empty."""
+    model: str = "simulated"
+    algorithm: str = "dqn"
+    home: str = ""
+    """Where the arm's memory is kept; a temporary folder where it is empty."""
+    start: int = 0
+    """Episodes before this one, of all families, are done already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One episode. `tokens` are all of the model's, prompt and completion; `skipped` the calls that memory saved."""
+
+    arm: str
+    seed: int
+    family: str
+    episode: int
+    met: bool
+    status: str
+    tokens: int
+    calls: int
+    skipped: int
+    steps: int
+    cpu_s: float
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def families(module: str) -> Families:
+    """FAMILIES of MODULE, a dotted name or a Python file. Raises UsageError where there is none."""
+    try:
+        if module.endswith(".py"):
+            path = Path(module)
+            sys.path.insert(0, str(path.resolve().parent))
+            module = path.stem
+        found = importlib.import_module(module).FAMILIES
+    except (ImportError, AttributeError) as error:
+        raise UsageError(f"{module} is no module with FAMILIES: {error}.") from None
+    return dict(found)
+
+
+def order(spec: Spec, names: list[str]) -> Iterator[tuple[str, int]]:
+    """(family, episode) in the order of the stream: every family once, shuffled, then again."""
+    rng = random.Random(f"order:{spec.seed}")
+    for episode in range(spec.episodes):
+        yield from ((name, episode) for name in rng.sample(names, len(names)))
+
+
+async def run(spec: Spec) -> AsyncIterator[Record]:
+    """The stream's episodes, one after another."""
+    made = families(spec.families)
+    names = list(spec.only or made)
+    if unknown := [name for name in names if name not in made]:
+        raise UsageError(f"There is no family {', '.join(unknown)}; there are {', '.join(made)}.")
+    async with AsyncExitStack() as stack:
+        if spec.model == "simulated":
+            place: Place = WarmPlace(await stack.enter_async_context(WarmSandbox()))
+            stack.enter_context(place.sandbox.temporary())  # type: ignore[attr-defined]
+        else:
+            place = Place()
+        home = Path(spec.home) if spec.home else Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        home.mkdir(parents=True, exist_ok=True)
+        contender = ARMS[spec.arm](Setting(home, spec.algorithm, spec.seed))
+        chats = Chats(spec.model)
+        stack.push_async_callback(chats.aclose)
+        for number, (family, episode) in enumerate(order(spec, names)):
+            if number >= spec.start:
+                task = made[family](spec.seed * SEED_STEP + episode)
+                chat = chats.of(f"{spec.seed}:{family}:{episode}")
+                yield await _episode(spec, family, episode, task, chat, contender, place, home)
+
+
+async def _episode(
+    spec: Spec, family: str, episode: int, task: Task, chat: Chat, contender: Contender, place: Place, home: Path
+) -> Record:
+    began = time.process_time()
+    workspace = place.workspace()
+    task.write(workspace)
+    store_home = home / "store"
+    if not contender.keeps:
+        shutil.rmtree(store_home, ignore_errors=True)
+    with SqliteStore(store_home) as store:
+        agent = contender.agent(task, workspace, chat, store, spec.seed * SEED_STEP + episode)
+        place.give(agent)
+        try:
+            done = await agent.arun()
+        except ModelUnavailable:
+            raise  # says nothing about the model's work
+        except WornpathError:
+            return Record(spec.arm, spec.seed, family, episode, False, "error", 0, 0, 0, 0, time.process_time() - began)
+        contender.learn(agent, done)
+        result, served = done.result, contender.served()
+    return Record(
+        spec.arm,
+        spec.seed,
+        family,
+        episode,
+        done.met,
+        result.status,
+        sum(result.tokens.values()),
+        result.llm_calls - served,
+        result.skipped_llm_calls + served,
+        result.steps,
+        round(time.process_time() - began, 4),
+    )
+
+
+class Place:
+    """Where episodes happen: a temporary folder each, in the machine's own sandbox."""
+
+    def __init__(self) -> None:
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+
+    def workspace(self) -> Path:
+        if self._folder is not None:
+            self._folder.cleanup()
+        self._folder = tempfile.TemporaryDirectory(prefix="wornpath-bench-")
+        return Path(self._folder.name).resolve()
+
+    def give(self, agent: Any) -> None:
+        pass
+
+
+class WarmPlace(Place):
+    """The same folder again and again, in a warm sandbox."""
+
+    def __init__(self, sandbox: WarmSandbox) -> None:
+        super().__init__()
+        self.sandbox = sandbox
+
+    def workspace(self) -> Path:
+        return self.sandbox.fresh()
+
+    def give(self, agent: Any) -> None:
+        agent.sandbox = self.sandbox
+
+
+class Chats:
+    """The model of each episode: one for all, or a simulated one that meets each draw with the same luck whatever the arm."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._chat: Chat | None = None
+
+    def of(self, key: str) -> Chat:
+        if self.name == "simulated":
+            from wornpath.llm.simulated import SimulatedChat
+            from wornpath.llm.simulated.chance import uniform
+
+            return SimulatedChat(int(uniform(key) * 2**32))
+        if self._chat is None:
+            from wornpath.llm import resolve
+
+            self._chat = resolve(self.name, assume_yes=True)
+        return self._chat
+
+    async def aclose(self) -> None:
+        if self._chat is not None:
+            await self._chat.aclose()
+
+
+def run_all(spec: Spec, take: Callable[[Record], None]) -> None:
+    """`run` from synchronous code; TAKE gets each record as it comes."""
+
+    async def work() -> None:
+        async for record in run(spec):
+            take(record)
+
+    asyncio.run(work())
