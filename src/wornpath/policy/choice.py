@@ -34,7 +34,7 @@ def mixed_prior(prior: Sequence[float], mask: Sequence[bool], mix: float = PRIOR
         raise ValueError("Priors must be finite and not negative.")
     uniform = allowed / allowed.sum()
     total = weights.sum()
-    return np.asarray((1 - mix) * weights / total + mix * uniform if total > 0 else uniform)
+    return np.asarray((1 - mix) * (weights / total) + mix * uniform if total > 0 else uniform)
 
 
 def shrinkage(counts: Sequence[int] | Array, n0: float) -> Array:
