@@ -38,6 +38,7 @@ from wornpath.llm.tokens import clip
 from wornpath.planner import Planner
 from wornpath.policy import Policy
 from wornpath.proposer import CONTROLS, Offer, Proposer
+from wornpath.recaller import Recalled, Recaller, merged
 from wornpath.tools import Tool, ToolContext
 from wornpath.tools.calling import call
 from wornpath.tools.documents import overview
@@ -67,6 +68,7 @@ class Actor:
     policy: Policy
     context: ToolContext
     rng: random.Random
+    recaller: Recaller
     explore: bool = False
     on_text: Callable[[str, str], None] | None = None
     originals: dict[str, Any] = field(default_factory=dict)
@@ -75,6 +77,8 @@ class Actor:
     snapshot: Snapshot = field(init=False)
     _bad_answers: int = 0
     _looked_at: int = -1
+    _recalled: str = ""
+    """The template of the action in hand, where it was recalled."""
 
     # -- the model ---------------------------------------------------------------------------------
 
@@ -115,6 +119,14 @@ class Actor:
         assert tracker.goal is not None
         self.look()
         self.session.check()
+        known = self.recaller.plan(tracker.goal)
+        if known is not None:
+            plan, record = known
+            why = f"it did for goals like this one: {record.ok} of {record.uses} times"
+            self.session.record(
+                "plan.made", {"plan": to_json(plan), "reason": why, "recalled": record.template, "skipped": True}
+            )
+            return plan
         messages = planner.messages(tracker.goal, tracker.overview, self.notes())
         completion = await self.ask("plan", messages, planner.ask(messages))
         plan = planner.read(completion.text, tracker.goal)
@@ -175,21 +187,40 @@ class Actor:
         return self.proposer.offer(self.session.tracker, self.session.offers, can_ask=self.session.approver is not None)
 
     async def choose(self, state: State) -> Decision:
-        """Propose candidates for STATE and let the policy choose; everything it saw is recorded."""
+        """Propose candidates for STATE and let the policy choose; everything it saw is recorded. Where experience will do, the model is
+        not asked."""
         tracker, offer = self.session.tracker, self.offer()
         self.session.check()
-        made = await self._finish_if_done(state) or await self._propose(state, offer)
-        candidates = self.proposer.complete(made, tracker, offer)
-        mask = self._mask(candidates, offer)
-        decision = self.policy.decide(state, candidates, mask, explore=self.explore, rng=self.rng)
-        self.session.record("action.decided", {"decision": to_json(decision), "skipped": False})
+        recalled = [r for r in self.recaller.candidates(tracker, self.session.offers) if self._permits(r.action)]
+        gate = self.recaller.gate(recalled, tracker)
+        if gate.open:
+            candidates = [Candidate(r.action, "recalled", note=r.record.template) for r in gate.open]
+            mask = [True] * len(candidates)
+        else:
+            made = await self._finish_if_done(state) or await self._propose(state, offer, recalled)
+            candidates = self.proposer.complete(merged(made, recalled, self.proposer.registry), tracker, offer)
+            mask = self._mask(candidates, offer)
+        decision = self.policy.decide(
+            self.recaller.enriched(state, recalled), candidates, mask, explore=self.explore, rng=self.rng
+        )
+        chosen = candidates[decision.chosen]
+        self._recalled = chosen.note if chosen.source == "recalled" else ""
+        data: dict[str, Any] = {"decision": to_json(decision), "skipped": bool(gate.open)}
+        self.session.record("action.decided", data | ({"gate": gate.as_dict()} if recalled else {}))
         return decision
 
-    async def _propose(self, state: State, offer: Offer) -> list[Candidate]:
-        """The model's candidates. Raises ModelAnswerError when it gave nothing usable several times in a row."""
+    def _permits(self, action: Action) -> bool:
+        """Whether ACTION may be done without asking a person, which experience never does in the model's place."""
+        tool = self.proposer.registry.get(action.tool)
+        return tool is None or self.session.ruling(tool, action).permission == "allow"
+
+    async def _propose(self, state: State, offer: Offer, recalled: Sequence[Recalled]) -> list[Candidate]:
+        """The model's candidates: one where experience has a strong one of its own. Raises ModelAnswerError when it gave nothing usable
+        several times in a row."""
         self.session.check()
+        k = 1 if any(r.strong for r in recalled) else self.proposer.k
         messages = self.proposer.messages(offer, state.text)
-        completion = await self.ask("propose", messages, self.proposer.ask(offer, messages), self.proposer.k)
+        completion = await self.ask("propose", messages, self.proposer.ask(offer, messages, k=k), k)
         made, problem = self.proposer.read(completion, offer)
         self._bad_answers = 0 if made else self._bad_answers + 1
         if self._bad_answers >= MAX_BAD_ANSWERS:
@@ -222,7 +253,7 @@ class Actor:
     def _mask(self, candidates: Sequence[Candidate], offer: Offer) -> list[bool]:
         """Which candidates may be taken: nothing denied, no repeats, no finish before the work, no control that leads nowhere."""
         tracker = self.session.tracker
-        tools = {tool.name: tool for tool in offer.tools}
+        tools = self.proposer.registry
         active = tracker.active
         may_finish = (
             tracker.subtask_steps >= FREE_FINISH_STEPS
@@ -242,9 +273,9 @@ class Actor:
                 case "ask_person":
                     return not tracker.is_repeat(action, False)
                 case _:
-                    tool = tools[action.tool]
-                    allowed = self.session.ruling(tool, action).permission != "deny"
-                    return allowed and not tracker.is_repeat(action, bool(tool.text))
+                    tool = tools.get(action.tool)
+                    allowed = tool is not None and self.session.ruling(tool, action).permission != "deny"
+                    return allowed and not tracker.is_repeat(action, bool(tool and tool.text))
 
         mask = [free(c) for c in candidates]
         return mask if any(mask) else [c.action.tool == "finish" for c in candidates]
@@ -434,6 +465,9 @@ class Actor:
         """The reward of the step just taken."""
         tracker = self.session.tracker
         assert tracker.goal is not None
+        if tracker.last is not None:
+            self.recaller.done(tracker, tracker.last, seen, self._recalled)
+            self._recalled = ""
         spent = tracker.tokens_used - self.session.tokens_judged
         loop = bool(self.session.watch())
         evaluation = step_reward(seen, tracker.goal.weights, tokens=spent, loop=loop)

@@ -36,10 +36,12 @@ from wornpath.core import (
     to_json,
 )
 from wornpath.experience import Tracker
+from wornpath.experience.live import Experience
 from wornpath.guard import ApprovalAnswer, ApproveMode, Approver, Limits, SandboxMode, Session, check_names, read_rules
 from wornpath.llm.chat import Chat
-from wornpath.policy import Policy, PriorPolicy
+from wornpath.policy import CountPolicy, Policy, PriorPolicy
 from wornpath.proposer import Proposer
+from wornpath.recaller import Recaller
 from wornpath.resuming import ENDED, recorded_start, take_up, to_data
 from wornpath.sync import LoopThread
 from wornpath.tools import Registry, ToolContext, as_tool
@@ -93,6 +95,8 @@ class AutoGPT:
         limits: Limits | None = None,
         seed: int = 0,
         learn: bool = True,
+        experience: Experience | None = None,
+        family: str = "",
         rules: Sequence[Rule] | str | Path = (),
         on_event: Callable[[Event], None] | None = None,
         parent: str | None = None,
@@ -110,13 +114,8 @@ class AutoGPT:
         root = check_workspace(Path(goal.workspace))
         self.goal = Goal(goal.text, str(root), goal.checks, goal.rubric, goal.weights)
         self.workspace = Workspace(root, writable=sandbox != "read-only")
-        self.model, self.policy, self.seed, self.learn, self.parent = (
-            model,
-            policy or PriorPolicy(),
-            seed,
-            learn,
-            parent,
-        )
+        self.model, self.seed, self.learn, self.parent = model, seed, learn, parent
+        self._policy, self._experience, self.family = policy, experience, family
         self._model_name = model if isinstance(model, str) else None
         self.candidates, self.limits = candidates, limits or Limits()
         self.approve, self.sandbox_mode, self.approver = approve, sandbox, approver
@@ -265,6 +264,20 @@ class AutoGPT:
             self._store = default_store()
         return self._store
 
+    @property
+    def experience(self) -> Experience:
+        """What was learnt from earlier runs: beside the store, unless one was given."""
+        if self._experience is None:
+            self._experience = Experience.of(self.store)
+        return self._experience
+
+    @property
+    def policy(self) -> Policy:
+        """What chooses among candidates."""
+        if self._policy is None:
+            self._policy = PriorPolicy() if self.experience.config.policy == "prior" else CountPolicy()
+        return self._policy
+
     def _begin(self) -> Actor:
         """The run's session and actor, made at first use; the start, or a resume, is recorded."""
         if self._actor is not None:
@@ -294,6 +307,8 @@ class AutoGPT:
             session.provenance.files[path] = "outside"
         session.replay()
         context = self._context(folder)
+        rng = random.Random(f"{self.seed}:{tracker.step}")
+        recaller = Recaller(self.experience, self.registry, self.workspace, rng)
         proposer = Proposer(chat, self.registry, self.candidates, self.workspace)
         actor = Actor(
             session,
@@ -302,7 +317,8 @@ class AutoGPT:
             Writer(chat, libraries()),
             self.policy,
             context,
-            random.Random(f"{self.seed}:{tracker.step}"),
+            rng,
+            recaller,
             on_text=self.on_text,
         )
         snapshot = Snapshot(folder, self.workspace.root)
@@ -310,14 +326,22 @@ class AutoGPT:
         actor.snapshot = snapshot
         self._actor = actor
         if session.started:
+            self._restore(recaller)
             session.record("run.resumed", {"pid": os.getpid(), "options": {"limits": to_data(self.limits)}})
         else:
             notes = self.store.notes(run_id=self.run_id, folder=session.folder)
             mark = {"tainted": True} if any(note.untrusted for note in notes) else {}
             start = {**self._options(chat), "pid": os.getpid(), **mark}
-            session.record_all([("run.started", start), ("goal.set", {"goal": to_json(self.goal)})])
+            goal = {"goal": to_json(self.goal), **recaller.begin(self.goal, self.family)}
+            session.record_all([("run.started", start), ("goal.set", goal)])
         actor.originals = load_originals(folder / "originals.json", self.goal.checks, self.workspace.root)
         return actor
+
+    def _restore(self, recaller: Recaller) -> None:
+        """What an earlier sitting took of the goal, and whether it called the model where it need not have."""
+        for event in self.store.events(self.run_id, types=["goal.set"]):
+            gates = (e.data.get("gate") or {} for e in self.store.events(self.run_id, types=["action.decided"]))
+            recaller.restore(event.data, next((g["arm"] for g in gates if g.get("arm")), ""))
 
     def _chat(self) -> Chat:
         if isinstance(self.model, str | None):
@@ -388,7 +412,13 @@ class AutoGPT:
             session.record("run.finished", {"result": result.as_dict()})
         self._ended, self._stop, self._cancel, self._why = status in ENDED, False, False, ""
         self._actor = None
+        if self._ended and self.learn:
+            self.experience.learn(self.store.events(self.run_id), self._texts())
         return result
+
+    def _texts(self) -> dict[str, Mapping[str, str]]:
+        """Tool → its arguments of free text."""
+        return {tool.name: tool.text for tool in self.registry}
 
     # -- the seed document's methods, one by one ---------------------------------------------------
 
@@ -476,7 +506,7 @@ class AutoGPT:
             goal,
             tools=self.extra_tools,
             model=self.model,
-            policy=self.policy,
+            policy=self._policy,
             store=self.store,
             approver=self.approver,
             approve=self.approve,
@@ -486,6 +516,8 @@ class AutoGPT:
             seed=self.seed + number,
             learn=self.learn,
             rules=self.rules,
+            experience=self.experience,
+            family=self.family,
             parent=self.run_id,
         )
 

@@ -137,6 +137,9 @@ OPTIONAL = {
     "note.added": {"untrusted"},
     "artifact.written": {"untrusted"},
     "person.said": {"text", "rating"},
+    "plan.made": {"recalled", "skipped"},
+    "plan.changed": {"recalled", "skipped"},
+    "action.decided": {"gate"},
 }
 
 

@@ -98,6 +98,7 @@ class Tracker:
                 self.plan = from_json(Plan, data["plan"])
                 self.feedback = data.get("reason", "") if event.type == "plan.changed" else ""
                 self.plan_since = self.step
+                self.skipped += bool(data.get("skipped"))
                 self._enter()
             case "subtask.started":
                 self._mark(data["subtask"], "active")

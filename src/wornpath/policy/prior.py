@@ -23,7 +23,8 @@ def smoothed(candidates: Sequence[Candidate], mask: Sequence[bool]) -> list[floa
     if mass <= 0:
         return [1 / free if ok else 0.0 for ok in mask]
     return [
-        ((1 - UNIFORM) * (c.prior / mass) + UNIFORM / free) if ok else 0.0 for c, ok in zip(candidates, mask, strict=True)
+        ((1 - UNIFORM) * (c.prior / mass) + UNIFORM / free) if ok else 0.0
+        for c, ok in zip(candidates, mask, strict=True)
     ]
 
 

@@ -1,0 +1,498 @@
+"""Lifting: an action that was done, said in roles, and said again with today's things.
+
+`lift` replaces what the situation explains in an action's arguments by holes; a hole keeps every role that explains its value, and
+`agree` keeps those that several successful uses have in common. `fill` puts today's values in. In a program the holes are inside its
+literals and column names; a literal that lists what the goal lists (its columns, its groups) is one hole as a whole.
+"""
+
+from __future__ import annotations
+
+import ast
+import io
+import posixpath
+import re
+import tokenize
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import Any
+
+from wornpath.core import Action, canonical, digest
+from wornpath.experience.situation import Situation
+
+MAX_FILLED = 200
+"""So many instances a template has at most, where its roles leave a choice."""
+MAX_SHORT_TEXT = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Hole:
+    """A place for a value. `roles` are (role, form) pairs that explain it; `was` the value itself while every use had the same."""
+
+    roles: frozenset[tuple[str, str]] = frozenset()
+    was: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A place for a literal that lists what the goal lists: `kind` columns or groups, `form` how it is written."""
+
+    kind: str
+    form: str
+
+
+Piece = str | Hole | Listing
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """An action in roles. Arguments are sequences of pieces, or plain values that are the same always; `open` are those that a model
+    writes anew each time."""
+
+    tool: str
+    arguments: Mapping[str, tuple[Piece, ...] | int | float | bool | None]
+    open: tuple[str, ...] = ()
+
+    @property
+    def id(self) -> str:
+        """Equal for the same action on other things: it does not depend on what is in the holes."""
+        shape = {
+            name: [
+                p if isinstance(p, str) else [type(p).__name__, *((p.kind, p.form) if isinstance(p, Listing) else ())]
+                for p in v
+            ]
+            if isinstance(v, tuple)
+            else v
+            for name, v in self.arguments.items()
+        }
+        return digest(canonical([self.tool, shape, list(self.open)]))[:12]
+
+    def holes(self) -> Iterator[Hole]:
+        for value in self.arguments.values():
+            if isinstance(value, tuple):
+                yield from (p for p in value if isinstance(p, Hole))
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "tool": self.tool,
+            "open": list(self.open),
+            "arguments": {
+                n: [_piece_json(p) for p in v] if isinstance(v, tuple) else {"value": v}
+                for n, v in self.arguments.items()
+            },
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Template:
+        arguments: dict[str, Any] = {}
+        for name, value in data["arguments"].items():
+            arguments[name] = tuple(map(_piece, value)) if isinstance(value, list) else value["value"]
+        return cls(data["tool"], arguments, tuple(data["open"]))
+
+
+# -- lifting ---------------------------------------------------------------------------------------
+
+
+class Lifter:
+    """Lifts the actions of one run. SEEN are values by the roles that came up on the way, such as the one file a search found."""
+
+    def __init__(self, situation: Situation, *, roles: bool = True) -> None:
+        self.situation = situation
+        self.explained: dict[str, set[tuple[str, str]]] = {}
+        if roles:
+            for role, values in situation.roles.items():
+                for value in values:
+                    for form, text in _forms(value):
+                        self.explained.setdefault(text, set()).add((role, form))
+        self.pattern = _alternatives(self.explained)
+        self.roles = roles
+
+    def lift(self, action: Action, texts: Mapping[str, str], seen: Mapping[str, str] | None = None) -> Template:
+        """The template of ACTION. TEXTS are the tool's arguments of free text and their kind: programs are lifted, and texts too where they
+        are short; others are left open."""
+        arguments: dict[str, Any] = {}
+        left: list[str] = []
+        strings = {n: v for n, v in action.arguments.items() if isinstance(v, str)}
+        for name, value in action.arguments.items():
+            if not isinstance(value, str):
+                arguments[name] = (
+                    value if isinstance(value, (int, float, bool)) or value is None else (canonical(value),)
+                )
+            elif texts.get(name) == "code":
+                arguments[name] = self._code(value)
+            elif name in texts and len(value) > MAX_SHORT_TEXT:
+                left.append(name)
+            else:
+                others = {n: v for n, v in strings.items() if n != name and n not in texts}
+                pieces = self._text(value, self._extra(others, seen or {}))
+                if name in texts and not _explained(pieces):
+                    left.append(name)
+                else:
+                    arguments[name] = pieces
+        return Template(action.tool, arguments, tuple(left))
+
+    def _extra(self, others: Mapping[str, str], seen: Mapping[str, str]) -> dict[str, set[tuple[str, str]]]:
+        """What explains a value besides the situation: what was SEEN, and the OTHER arguments of the same action."""
+        out: dict[str, set[tuple[str, str]]] = {}
+        if not self.roles:
+            return out
+        for role, value in [*seen.items(), *((f"same {name}", value) for name, value in others.items())]:
+            for form, text in _forms(value):
+                if form != "=" or not role.startswith("same "):
+                    out.setdefault(text, set()).add((role, form))
+            group = group_of(value, self.situation.groups)
+            if group:
+                out.setdefault(group, set()).add((f"group of {role}", "="))
+        return out
+
+    def _text(self, text: str, extra: Mapping[str, set[tuple[str, str]]] | None = None) -> tuple[Piece, ...]:
+        explained, pattern = self.explained, self.pattern
+        if extra:
+            explained = {**self.explained}
+            for value, roles in extra.items():
+                explained[value] = explained.get(value, set()) | roles
+            pattern = _alternatives(explained)
+        whole = explained.get(text)
+        if whole:
+            return (Hole(frozenset(whole), text),)
+        if pattern is None:
+            return (text,) if text else ()
+        out: list[Piece] = []
+        at = 0
+        for match in pattern.finditer(text):
+            if match.start() > at:
+                out.append(text[at : match.start()])
+            out.append(Hole(frozenset(explained[match[0]]), match[0]))
+            at = match.end()
+        if at < len(text):
+            out.append(text[at:])
+        return tuple(out)
+
+    def _code(self, code: str) -> tuple[Piece, ...]:
+        """CODE with the literals that name things lifted. What does not parse is taken as it is."""
+        try:
+            tree = ast.parse(code)
+            spans = [*self._listings(tree, code)]
+            taken = [(a, b) for a, b, _ in spans]
+            for start, end in _liftable(code):
+                if not any(a <= start < b for a, b in taken):
+                    spans.append((start, end, self._text(code[start:end])))
+        except (SyntaxError, ValueError, tokenize.TokenError, RecursionError):
+            return (code,)
+        out: list[Piece] = []
+        at = 0
+        for start, end, pieces in sorted(spans, key=lambda s: s[0]):
+            if start < at:
+                continue
+            out += [code[at:start], *pieces]
+            at = end
+        return _joined([*out, code[at:]])
+
+    def _listings(self, tree: ast.AST, code: str) -> Iterator[tuple[int, int, tuple[Piece, ...]]]:
+        """The literals in TREE that are the goal's columns or groups."""
+        if not self.roles:
+            return
+        known = {canonical(value): Listing(kind, form) for kind, form, value in _listed(self.situation)}
+        if not known:
+            return
+        starts = _line_starts(code)
+        for node in ast.walk(tree):
+            if isinstance(node, (ast.Dict, ast.List, ast.Tuple, ast.Set)) and node.end_lineno is not None:
+                try:
+                    value = ast.literal_eval(node)
+                except (ValueError, TypeError, SyntaxError):
+                    continue
+                kept = list(value) if isinstance(value, (tuple, set)) else value
+                found = known.get(_canonical(kept))
+                if found is not None and not isinstance(node, ast.Set):
+                    wrapped = Listing(found.kind, f"{found.form} tuple") if isinstance(node, ast.Tuple) else found
+                    start = _offset(code, starts, node.lineno, node.col_offset)
+                    end = _offset(code, starts, node.end_lineno, node.end_col_offset or 0)
+                    yield start, end, (wrapped,)
+
+
+def agree(one: Template, other: Template) -> Template | None:
+    """The template of which ONE and OTHER, of the same `id`, are uses: each hole with the roles that both know. None where some hole has
+    nothing that explains both."""
+    arguments: dict[str, Any] = {}
+    for name, value in one.arguments.items():
+        theirs = other.arguments.get(name)
+        if not isinstance(value, tuple) or not isinstance(theirs, tuple):
+            arguments[name] = value
+            continue
+        merged: list[Piece] = []
+        for mine, yours in zip(value, theirs, strict=True):
+            if isinstance(mine, Hole) and isinstance(yours, Hole):
+                both = mine.roles & yours.roles
+                was = mine.was if mine.was == yours.was else None
+                if not both and was is None:
+                    return None
+                merged.append(Hole(both, was))
+            else:
+                merged.append(mine)
+        arguments[name] = tuple(merged)
+    return replace(one, arguments=arguments)
+
+
+# -- filling ---------------------------------------------------------------------------------------
+
+
+def fill(template: Template, situation: Situation, seen: Mapping[str, str] | None = None) -> list[tuple[Action, float]]:
+    """Today's instances of TEMPLATE, best first, at most MAX_FILLED, each with how sure its values are: 1 where nothing else is named by
+    any role, 1/2 where another value is as good.
+
+    Nothing where a role has no value today.
+    """
+    names = list(template.arguments)
+    dependent = [
+        n
+        for n in names
+        if any(r.startswith(("same ", "group of same ")) for h in _holes(template, n) for r, _ in h.roles)
+    ]
+    choices: list[list[tuple[Any, float]]] = []
+    first = [n for n in names if n not in dependent]
+    for name in first:
+        found = _argument(template.arguments[name], situation, {**(seen or {})})
+        if not found:
+            return []
+        choices.append(found)
+    out: list[tuple[Action, float]] = []
+    for combination in product(*choices):
+        arguments = {n: value for n, (value, _) in zip(first, combination, strict=True)}
+        sure = min((s for _, s in combination), default=1.0)
+        known = {**(seen or {}), **{f"same {n}": v for n, v in arguments.items() if isinstance(v, str)}}
+        for name in dependent:
+            found = _argument(template.arguments[name], situation, known)
+            if not found:
+                break
+            arguments[name] = found[0][0]
+            sure = min(sure, found[0][1])
+        else:
+            out.append((Action.of(template.tool, arguments), sure))
+        if len(out) >= MAX_FILLED:
+            break
+    return sorted(out, key=lambda pair: -pair[1])
+
+
+def _argument(value: Any, situation: Situation, known: Mapping[str, str]) -> list[tuple[Any, float]]:
+    """The values an argument can have today, best first, with how sure each is."""
+    if not isinstance(value, tuple):
+        return [(value, 1.0)]
+    parts: list[list[tuple[str, float]]] = []
+    for piece in value:
+        found = [(piece, 1.0)] if isinstance(piece, str) else _values(piece, situation, known)
+        if not found:
+            return []
+        parts.append(found)
+    best = "".join(found[0][0] for found in parts)
+    sure = min((found[0][1] for found in parts), default=1.0)
+    out: list[tuple[Any, float]] = [(best, sure)]
+    open_at = [i for i, found in enumerate(parts) if len(found) > 1 and found[1][1] >= found[0][1]]
+    if len(open_at) == 1:
+        at = open_at[0]
+        for text, other in parts[at][1:MAX_FILLED]:
+            if other >= parts[at][0][1]:
+                out.append(
+                    ("".join(text if i == at else found[0][0] for i, found in enumerate(parts)), min(sure, other))
+                )
+    return out
+
+
+def _values(piece: Hole | Listing, situation: Situation, known: Mapping[str, str]) -> list[tuple[str, float]]:
+    """What PIECE stands for today, best first: the value that most of its roles name, with how far it is ahead of the next."""
+    if isinstance(piece, Listing):
+        found = next(
+            (v for k, f, v in _listed(situation) if k == piece.kind and f == piece.form.removesuffix(" tuple")), None
+        )
+        if found is None:
+            return []
+        return [(repr(tuple(found)) if piece.form.endswith(" tuple") else repr(found), 1.0)]
+    scores: dict[str, float] = {}
+    for role, form in sorted(piece.roles):
+        values = _role(role, situation, known)
+        texts = list(dict.fromkeys(t for v in values for t in (_form(v, form),) if t))
+        for text in texts:
+            scores[text] = scores.get(text, 0.0) + 1 / len(texts)
+    if not scores:
+        return [(piece.was, 1.0)] if piece.was is not None and not piece.roles else []
+    ranked = sorted(scores.items(), key=lambda pair: -pair[1])
+    best, second = ranked[0][1], ranked[1][1] if len(ranked) > 1 else 0.0
+    return [(text, score / (score + (second if score == best else best))) for text, score in ranked]
+
+
+def _role(role: str, situation: Situation, known: Mapping[str, str]) -> tuple[str, ...]:
+    if role in known:
+        return (known[role],)
+    if role.startswith("group of "):
+        source = known.get(role.removeprefix("group of "))
+        group = group_of(source, situation.groups) if source else None
+        return (group,) if group else ()
+    return situation.roles.get(role, ())
+
+
+def group_of(path: str, groups: Mapping[str, Iterable[str]]) -> str | None:
+    """The group that the goal puts the file PATH into, by its extension."""
+    extension = posixpath.splitext(path)[1].lstrip(".").casefold()
+    return next((name for name, members in groups.items() if extension and extension in members), None)
+
+
+# -- forms -----------------------------------------------------------------------------------------
+
+_FORMS = ("=", "lower", "upper", "capital", "name", "stem", "folder", "extension", "snake")
+
+
+def _form(value: str, form: str) -> str:
+    """VALUE in another FORM."""
+    match form:
+        case "lower":
+            return value.lower()
+        case "upper":
+            return value.upper()
+        case "capital":
+            return value[:1].upper() + value[1:]
+        case "name":
+            return posixpath.basename(value)
+        case "stem":
+            return posixpath.splitext(posixpath.basename(value))[0]
+        case "folder":
+            return posixpath.dirname(value)
+        case "extension":
+            return posixpath.splitext(value)[1].lstrip(".")
+        case "snake":
+            return re.sub(r"\W+", "_", value.strip()).strip("_").lower()
+        case _:
+            return value
+
+
+def _forms(value: str) -> Iterator[tuple[str, str]]:
+    """The forms of VALUE that differ from it, the value itself first. Names of one letter explain nothing."""
+    met: set[str] = set()
+    path = "/" in value or re.search(r"\w\.\w{1,5}$", value) is not None
+    for form in _FORMS:
+        if form in ("name", "stem", "folder", "extension") and not path:
+            continue
+        text = _form(value, form)
+        if len(text) > 1 and text not in met:
+            met.add(text)
+            yield form, text
+
+
+def _listed(situation: Situation) -> Iterator[tuple[str, str, Any]]:
+    """What the goal lists, in the ways in which a program writes it."""
+    columns = list(situation.roles.get("goal.columns", ()))
+    if len(columns) > 1:
+        yield "columns", "list", columns
+    if situation.groups:
+        yield "groups", "lists", {n: list(m) for n, m in situation.groups.items()}
+        yield "groups", "dotted lists", {n: [f".{e}" for e in m] for n, m in situation.groups.items()}
+        yield "groups", "inverse", {e: n for n, m in situation.groups.items() for e in m}
+        yield "groups", "dotted inverse", {f".{e}": n for n, m in situation.groups.items() for e in m}
+
+
+# -- source text -----------------------------------------------------------------------------------
+
+
+def _liftable(code: str) -> Iterator[tuple[int, int]]:
+    """Where CODE names things: the insides of its string literals, its numbers, and names after a dot."""
+    starts = _line_starts(code)
+    before = ""
+    for token in tokenize.generate_tokens(io.StringIO(code).readline):
+        start = starts[token.start[0] - 1] + token.start[1]
+        end = starts[token.end[0] - 1] + token.end[1]
+        if token.type == tokenize.STRING or token.type == getattr(tokenize, "FSTRING_MIDDLE", -1):
+            yield from _outside_braces(code, start, end) if _formatted(token) else [(start, end)]
+        elif token.type == tokenize.NUMBER or (token.type == tokenize.NAME and before == "."):
+            yield start, end
+        before = token.string
+
+
+def _formatted(token: tokenize.TokenInfo) -> bool:
+    """Whether TOKEN is a whole f-string (until Python 3.11 they are one token): names inside its braces are the program's own."""
+    return token.type == tokenize.STRING and "f" in token.string[:3].split("'")[0].split('"')[0].lower()
+
+
+def _outside_braces(code: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    depth, begin = 0, start
+    for at in range(start, end):
+        if code[at] == "{":
+            if depth == 0 and at > begin:
+                yield begin, at
+            depth += 1
+        elif code[at] == "}" and depth:
+            depth -= 1
+            begin = at + 1
+    if depth == 0 and begin < end:
+        yield begin, end
+
+
+def _line_starts(code: str) -> list[int]:
+    out = [0]
+    for line in code.splitlines(keepends=True):
+        out.append(out[-1] + len(line))
+    return out
+
+
+def _offset(code: str, starts: list[int], line: int, column: int) -> int:
+    """The index in CODE of what `ast` gives as a LINE and a COLUMN in UTF-8 bytes."""
+    start = starts[line - 1]
+    text = code[start : starts[line]] if line < len(starts) else code[start:]
+    return start + len(text.encode()[:column].decode(errors="ignore"))
+
+
+def _alternatives(values: Iterable[str]) -> re.Pattern[str] | None:
+    """A pattern for any of VALUES as a whole word, the longest first."""
+    ordered = sorted({v for v in values if v}, key=lambda v: (-len(v), v))
+    if not ordered:
+        return None
+    parts = []
+    for value in ordered:
+        left = r"(?<![A-Za-z0-9])(?<![A-Za-z0-9]_)" if re.match(r"[A-Za-z0-9]", value) else ""
+        right = r"(?![A-Za-z0-9])(?!_[A-Za-z0-9])" if re.search(r"[A-Za-z0-9]$", value) else ""
+        parts.append(f"{left}{re.escape(value)}{right}")
+    return re.compile("|".join(parts))
+
+
+def _canonical(value: Any) -> str:
+    try:
+        return canonical(value)
+    except (TypeError, ValueError):
+        return ""
+
+
+def _explained(pieces: tuple[Piece, ...]) -> bool:
+    """Whether PIECES hold nothing but holes and what stands between words."""
+    return any(not isinstance(p, str) for p in pieces) and all(
+        not isinstance(p, str) or not re.search(r"\w", p) for p in pieces
+    )
+
+
+def _joined(pieces: Iterable[Piece]) -> tuple[Piece, ...]:
+    """PIECES with neighbouring texts put together."""
+    out: list[Piece] = []
+    for piece in pieces:
+        if isinstance(piece, str) and out and isinstance(out[-1], str):
+            out[-1] += piece
+        elif piece != "":
+            out.append(piece)
+    return tuple(out)
+
+
+def _holes(template: Template, name: str) -> list[Hole]:
+    value = template.arguments[name]
+    return [p for p in value if isinstance(p, Hole)] if isinstance(value, tuple) else []
+
+
+def _piece_json(piece: Piece) -> Any:
+    if isinstance(piece, str):
+        return piece
+    if isinstance(piece, Listing):
+        return {"kind": piece.kind, "form": piece.form}
+    return {"roles": sorted(map(list, piece.roles)), "was": piece.was}
+
+
+def _piece(data: Any) -> Piece:
+    if isinstance(data, str):
+        return data
+    if "kind" in data:
+        return Listing(data["kind"], data["form"])
+    return Hole(frozenset((r, f) for r, f in data["roles"]), data["was"])

@@ -1,0 +1,72 @@
+"""Experience in use: what a run asks its memory, and what it tells it at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from wornpath.core import Event
+from wornpath.experience import lessons
+from wornpath.experience.memory import Memory
+
+if TYPE_CHECKING:
+    from wornpath.store.protocol import Store
+
+Texts = Mapping[str, Mapping[str, str]]
+MEMORY = "memory.sqlite3"
+
+
+@dataclass(frozen=True, slots=True)
+class ExperienceConfig:
+    """What of the experience is used. The arms of the benchmarks differ in this alone."""
+
+    recall: bool = True
+    """Offer what worked before."""
+    roles: bool = True
+    """Say it again with today's things; without, only the very same action is offered."""
+    gate: Literal["off", "trial", "certified", "on"] = "on"
+    """When the model may be left out (`policy.gate`)."""
+    policy: Literal["prior", "counts", "learnt"] = "counts"
+    plans: bool = True
+    """Recall plans too."""
+    shadow: float = 0.1
+    """The share of episodes that call the model although a call could be skipped."""
+    reward: Literal["real", "placebo"] = "real"
+    """`placebo`: what is learnt is not how the run went but how another one did, so that nothing can be gained by it."""
+
+
+@dataclass(slots=True)
+class Experience:
+    """A memory and how it is used."""
+
+    memory: Memory
+    config: ExperienceConfig = field(default_factory=ExperienceConfig)
+    _placebo: list[bool] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, store: Store, config: ExperienceConfig | None = None) -> Experience:
+        """The experience that lies beside STORE."""
+        return cls(Memory(Path(store.root) / MEMORY), config or ExperienceConfig())
+
+    def learn(self, events: Iterable[Event], texts: Texts) -> lessons.Trace:
+        """Take in the run in EVENTS; one that was taken in before is taken in anew."""
+        trace = lessons.read_run(events)
+        if trace.situation is None or not trace.family or not trace.learn:
+            return trace
+        if self.config.reward == "placebo" and trace.met is not None:
+            self._placebo.append(trace.met)
+            trace.rating = "good" if self._placebo[(7 * len(self._placebo)) % len(self._placebo)] else "bad"
+        found = lessons.lessons(trace, texts, roles=self.config.roles)
+        self.memory.learn(trace.run_id, trace.family, trace.situation, found, lessons.outcome(trace))
+        return trace
+
+    def rebuild(self, store: Store, texts: Texts, *, without: Iterable[str] = ()) -> int:
+        """Build the memory again from all runs of STORE but those WITHOUT; gives how many it was built from."""
+        self.memory.clear()
+        left, taken = set(without), 0
+        for run in reversed(store.runs()):
+            if run.run_id not in left:
+                taken += self.learn(store.events(run.run_id), texts).situation is not None
+        return taken

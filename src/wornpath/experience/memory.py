@@ -1,0 +1,337 @@
+"""The memory: task families, and for every position in a family's work the templates that were used there and how it went.
+
+It is a projection of the event store in a small SQLite file of its own: `learn` adds one run's lessons, `forget` takes them out, and the
+whole can be built again from the events. Looking something up costs an index search, however much has been learnt. Several processes can
+use one memory at once.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from wornpath.core import StoreError, canonical
+from wornpath.experience.lifting import Template, agree
+from wornpath.experience.situation import Situation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SCHEMA_VERSION = 1
+SIMILAR = 0.42
+"""From this similarity on a goal belongs to a family."""
+PROTOTYPES = 24
+"""So many of a family's goals are kept to compare new ones with."""
+RECENT = 8
+
+_SCHEMA = """
+create table if not exists family (id integer primary key, name text unique not null);
+create table if not exists member (run_id text primary key, family integer not null, words text not null, shape text not null,
+    met integer, arm text not null default '', skipped integer not null default 0, tokens integer not null default 0);
+create index if not exists member_family on member (family, met);
+create table if not exists template (id text not null, variant integer not null, family integer not null, kind text not null,
+    body text not null, primary key (family, id, variant));
+create table if not exists used (run_id text not null, family integer not null, position text not null, template text not null,
+    ok integer not null, value real not null, at integer not null);
+create index if not exists used_run on used (run_id);
+create index if not exists used_at on used (family, position, template);
+create table if not exists tally (family integer not null, position text not null, template text not null,
+    ok integer not null, bad integer not null, value real not null, recent text not null, primary key (family, position, template));
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """How a template fared at a position: in how many episodes it went well and badly, the mean return from there on, and the last
+    outcomes, oldest first, as a text of + and -."""
+
+    template: str
+    ok: int
+    bad: int
+    value: float
+    recent: str
+
+    @property
+    def uses(self) -> int:
+        return self.ok + self.bad
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """One use of a template: where, how it went, and the return from there on. `body` is the lifted action or plan, None where only the
+    outcome of a known one is told."""
+
+    position: str
+    template: str
+    ok: bool
+    value: float
+    kind: str = "action"
+    body: Template | Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run ended, as the gate counts it. `arm`: skipped (some model call was), shadow (one could have been), or empty."""
+
+    met: bool | None
+    arm: str = ""
+    skipped: int = 0
+    tokens: int = 0
+
+
+class Memory:
+    """What was learnt from runs. PATH is its file, or None for one that lives in this process only. Safe to use from several threads."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.path = path
+        self._lock = threading.RLock()
+        try:
+            if path is not None:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            self._db = sqlite3.connect(path or ":memory:", timeout=10.0, check_same_thread=False, isolation_level=None)
+            if path is not None:
+                self._db.execute("pragma journal_mode=wal")
+            self._db.execute("pragma synchronous=normal")
+            version = self._db.execute("pragma user_version").fetchone()[0]
+            if version > SCHEMA_VERSION:
+                raise StoreError(
+                    f"{path} was written by a newer release (version {version}); update Wornpath, or move the file away."
+                )
+            self._db.executescript(_SCHEMA)
+            self._db.execute(f"pragma user_version={SCHEMA_VERSION}")
+        except (sqlite3.Error, OSError) as error:
+            raise StoreError(
+                f"The memory {path} cannot be opened: {error}. Move it away to build it again from the runs."
+            ) from None
+
+    @contextmanager
+    def _write(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            try:
+                self._db.execute("begin immediate")
+                yield self._db
+                self._db.execute("commit")
+            except sqlite3.Error as error:
+                if self._db.in_transaction:
+                    self._db.execute("rollback")
+                raise StoreError(f"The memory {self.path or ''} could not be written: {error}.") from None
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("rollback")
+                raise
+
+    def _all(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+        with self._lock:
+            return self._db.execute(sql, values).fetchall()
+
+    # -- families ----------------------------------------------------------------------------------
+
+    def family(self, situation: Situation) -> str | None:
+        """The family that a goal in SITUATION belongs to: that of the most similar goal so far; None where none is similar enough."""
+        best, name = 0.0, None
+        for words, shape, found in self._all(
+            "select words, shape, name from"
+            " (select member.*, row_number() over (partition by family order by rowid desc) as nth from member)"
+            " join family on family.id = family where nth <= ?",
+            PROTOTYPES,
+        ):
+            score = similarity(situation.words, situation.shape, frozenset(words.split()), frozenset(shape.split()))
+            if score > best:
+                best, name = score, found
+        return name if best >= SIMILAR else None
+
+    def known_words(self, family: str) -> frozenset[str]:
+        """The words of all goals of FAMILY that were met: a goal with others may ask for something else."""
+        rows = self._all(
+            "select distinct words from member join family on family.id = family where name = ? and met = 1", family
+        )
+        return frozenset(word for (words,) in rows for word in words.split())
+
+    def families(self) -> dict[str, dict[str, int]]:
+        """Family → runs, how many of them were met, and tokens."""
+        rows = self._all(
+            "select name, count(*), sum(met = 1), sum(tokens), sum(skipped) from member join family on family.id = family group by name"
+        )
+        return {n: {"runs": r, "met": m or 0, "tokens": t or 0, "skipped": s or 0} for n, r, m, t, s in rows}
+
+    def new_name(self, situation: Situation) -> str:
+        """A readable name for a family that begins with SITUATION."""
+        words = sorted(situation.words, key=lambda w: (-len(w), w))[:3] or ["task"]
+        base = "-".join(sorted(words))[:40]
+        taken = {name for (name,) in self._all("select name from family")}
+        return (
+            base if base not in taken else next(f"{base}-{n}" for n in range(2, 10_000) if f"{base}-{n}" not in taken)
+        )
+
+    # -- recall ------------------------------------------------------------------------------------
+
+    def records(self, family: str, position: str) -> list[Record]:
+        """What was used at POSITION, the most successful first."""
+        rows = self._all(
+            "select template, ok, bad, tally.value, recent from tally join family on family.id = family where name = ? and position = ?"
+            " order by ok - bad desc, ok desc, template",
+            family,
+            position,
+        )
+        return [Record(*row) for row in rows]
+
+    def bodies(self, family: str, template: str) -> list[Any]:
+        """The variants of TEMPLATE: `Template` objects of an action, or the plan as plain data."""
+        rows = self._all(
+            "select kind, body from template join family on family.id = family where name = ? and template.id = ? order by variant",
+            family,
+            template,
+        )
+        return [Template.from_dict(json.loads(body)) if kind == "action" else json.loads(body) for kind, body in rows]
+
+    def knows(self, family: str, template: str) -> bool:
+        return bool(
+            self._all(
+                "select 1 from template join family on family.id = family where name = ? and template.id = ? limit 1",
+                family,
+                template,
+            )
+        )
+
+    def outcomes(self, family: str | None = None) -> list[tuple[str, bool, str]]:
+        """(family, met, arm) of the runs with a verdict, oldest first."""
+        rows = self._all(
+            "select name, met, arm from member join family on family.id = family where met is not null and (? is null or name = ?)"
+            " order by member.rowid",
+            family,
+            family,
+        )
+        return [(name, bool(met), arm) for name, met, arm in rows]
+
+    # -- learn and forget --------------------------------------------------------------------------
+
+    def learn(
+        self, run_id: str, family: str, situation: Situation, lessons: Sequence[Lesson], outcome: Outcome
+    ) -> None:
+        """Add a run. A run that was learnt before is replaced."""
+        with self._write() as db:
+            self._drop(db, run_id)
+            db.execute("insert or ignore into family (name) values (?)", (family,))
+            number = db.execute("select id from family where name = ?", (family,)).fetchone()[0]
+            met = None if outcome.met is None else int(outcome.met)
+            words = " ".join(sorted(situation.words))
+            shape = " ".join(sorted(s.replace(" ", "_") for s in situation.shape))
+            row = (run_id, number, words, shape, met, outcome.arm, outcome.skipped, outcome.tokens)
+            db.execute("insert into member values (?, ?, ?, ?, ?, ?, ?, ?)", row)
+            for lesson in lessons:
+                template = self._keep(db, number, lesson)
+                at = db.execute("select coalesce(max(at), 0) + 1 from used").fetchone()[0]
+                db.execute(
+                    "insert into used values (?, ?, ?, ?, ?, ?, ?)",
+                    (run_id, number, lesson.position, template, int(lesson.ok), lesson.value, at),
+                )
+                self._count(db, number, lesson.position, template, lesson.ok, lesson.value)
+
+    def _keep(self, db: sqlite3.Connection, family: int, lesson: Lesson) -> str:
+        """Store the lesson's template, its holes narrowed by this use; gives its name."""
+        if lesson.body is None:
+            return lesson.template
+        if not isinstance(lesson.body, Template):
+            db.execute(
+                "insert or replace into template values (?, 0, ?, ?, ?)",
+                (lesson.template, family, lesson.kind, canonical(lesson.body)),
+            )
+            return lesson.template
+        rows = db.execute(
+            "select variant, body from template where family = ? and id = ? order by variant", (family, lesson.template)
+        ).fetchall()
+        for variant, body in rows:
+            both = agree(Template.from_dict(json.loads(body)), lesson.body)
+            if both is not None:
+                db.execute(
+                    "update template set body = ? where family = ? and id = ? and variant = ?",
+                    (canonical(both.as_dict()), family, lesson.template, variant),
+                )
+                return lesson.template
+        db.execute(
+            "insert into template values (?, ?, ?, ?, ?)",
+            (lesson.template, len(rows), family, lesson.kind, canonical(lesson.body.as_dict())),
+        )
+        return lesson.template
+
+    def _count(self, db: sqlite3.Connection, family: int, position: str, template: str, ok: bool, value: float) -> None:
+        db.execute(
+            "insert into tally values (?, ?, ?, ?, ?, ?, ?) on conflict do update set"
+            " value = value + (excluded.value - value) / (ok + bad + 1), ok = ok + excluded.ok, bad = bad + excluded.bad,"
+            f" recent = substr(recent || excluded.recent, -{RECENT})",
+            (family, position, template, int(ok), int(not ok), value, "+" if ok else "-"),
+        )
+
+    def forget(self, run_id: str) -> bool:
+        """Take out what RUN_ID taught; whether there was anything. Templates that it shared stay as they are."""
+        with self._write() as db:
+            return self._drop(db, run_id)
+
+    def forget_family(self, family: str) -> int:
+        """Take out all of FAMILY; gives how many runs that were."""
+        rows = self._all("select run_id from member join family on family.id = family where name = ?", family)
+        with self._write() as db:
+            for (run_id,) in rows:
+                self._drop(db, run_id)
+            db.execute("delete from template where family = (select id from family where name = ?)", (family,))
+            db.execute("delete from family where name = ?", (family,))
+        return len(rows)
+
+    def clear(self) -> None:
+        with self._write() as db:
+            for table in ("family", "member", "template", "used", "tally"):
+                db.execute(f"delete from {table}")
+
+    def _drop(self, db: sqlite3.Connection, run_id: str) -> bool:
+        touched = db.execute(
+            "select distinct family, position, template from used where run_id = ?", (run_id,)
+        ).fetchall()
+        gone = db.execute("delete from member where run_id = ?", (run_id,)).rowcount
+        if not touched:
+            return gone > 0
+        db.execute("delete from used where run_id = ?", (run_id,))
+        for family, position, template in touched:
+            db.execute(
+                "delete from tally where family = ? and position = ? and template = ?", (family, position, template)
+            )
+            for ok, value in db.execute(
+                "select ok, value from used where family = ? and position = ? and template = ? order by at",
+                (family, position, template),
+            ).fetchall():
+                self._count(db, family, position, template, bool(ok), value)
+            if not db.execute(
+                "select 1 from used where family = ? and template = ? limit 1", (family, template)
+            ).fetchone():
+                db.execute("delete from template where family = ? and id = ?", (family, template))
+        return True
+
+    def runs(self) -> set[str]:
+        return {run_id for (run_id,) in self._all("select run_id from member")}
+
+    def close(self) -> None:
+        with self._lock:
+            self._db.close()
+
+
+def similarity(
+    words: Iterable[str], shape: Iterable[str], other_words: Iterable[str], other_shape: Iterable[str]
+) -> float:
+    """How alike two goals are, 0 to 1: the words they share, and the kinds of files and results. Both have to be alike."""
+    return 0.5 * _overlap(frozenset(words), frozenset(other_words)) + 0.5 * _jaccard(
+        frozenset(s.replace(" ", "_") for s in shape), frozenset(s.replace(" ", "_") for s in other_shape)
+    )
+
+
+def _jaccard(a: frozenset[str], b: frozenset[str]) -> float:
+    return len(a & b) / len(a | b) if a | b else 1.0
+
+
+def _overlap(a: frozenset[str], b: frozenset[str]) -> float:
+    """Dice's coefficient: wordings of different length can still be the same task."""
+    return 2 * len(a & b) / (len(a) + len(b)) if a or b else 1.0

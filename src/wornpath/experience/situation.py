@@ -1,0 +1,375 @@
+"""The situation: what today's goal and workspace offer, each thing under the roles that it plays.
+
+A role is a relation, never an index into a listing: "the new CSV file that the goal asks for", "the column that the goal names", "the
+file that says most of what the goal names". What was done once, said in roles, can be done again with today's things.
+
+The situation is taken when the goal is set, from the goal's sentence and the files as they are then, without a language model, and is
+frozen in `goal.set`; so what a run teaches is read from its events alone.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from wornpath.experience.text import content_words, identifiers, words
+from wornpath.tools.documents import preview
+from wornpath.tools.workspace import FileEntry, Workspace
+
+MAX_VALUES = 200
+MAX_FILES = 2000
+MAX_READ = 240
+"""Text files that are looked into for what the goal names."""
+SAMPLES = 8
+TABLES = (".csv", ".tsv", ".xlsx")
+PACKED = (".xlsx", ".docx", ".pdf")
+
+_PATH = re.compile(r"(?<![\w/.])(?:[\w\-.]+/)*[\w\-.]*\w\.[A-Za-z][A-Za-z0-9]{0,4}\b(?!\()|(?<![\w/.])(?:[\w\-.]+/)+")
+_GROUP = re.compile(r"([\w\- ]+?|[\u4e00-\u9fff]+)\s*[(（]([^()（）]{1,80})[)）]")
+_COLUMNS = re.compile(
+    r"(?:columns?|fields?|keys?|列|字段)(?:\s+(?:named|called|are))?\s*[:：]?\s*((?:[\w\-]+)(?:\s*(?:,|，|、|and|和)\s*[\w\-]+)*)",
+    re.I,
+)
+_LISTED = re.compile(r"\s*(?:,|，|、|\band\b|和)\s*")
+_LABEL = re.compile(r"^\s*[-*#]?\s*([^\W\d_][\w /\-]{0,30}?)\s*[:：=]\s*(\S.*)?$")
+_NUMBER = re.compile(r"(?<![\w.])-?\d+(?:[.,]\d+)*(?![\w])")
+_DATE = re.compile(r"\d{4}-\d{2}(?:-\d{2})?")
+_QUOTED = re.compile(r"[\"“「『‘`']([^\"”」』’`'\n]{1,60})[\"”」』’`']")
+_CAPITALS = re.compile(r"\b[A-Z][\w&'\-]*(?:\s+(?:[A-Z][\w&'\-]*|&))*")
+
+
+@dataclass(slots=True)
+class Situation:
+    """Role → the values that play it, in order. `words` are the goal's words without the things it names, `shape` what kind of task it is
+    by the look of it: both make the task's family."""
+
+    roles: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    groups: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """The kinds that the goal sorts by: `images (jpg, png)` gives `images → jpg, png`."""
+    words: frozenset[str] = frozenset()
+    shape: frozenset[str] = frozenset()
+
+    def explain(self) -> dict[str, list[str]]:
+        """Value → the roles that it plays."""
+        out: dict[str, list[str]] = {}
+        for role, values in self.roles.items():
+            for value in values:
+                out.setdefault(value, []).append(role)
+        return out
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "roles": {role: list(values) for role, values in self.roles.items()},
+            "groups": {name: list(values) for name, values in self.groups.items()},
+            "words": sorted(self.words),
+            "shape": sorted(self.shape),
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Situation:
+        """The situation that `as_dict` gave. Raises KeyError, TypeError or AttributeError when DATA is none."""
+        return cls(
+            {str(role): tuple(map(str, values)) for role, values in data["roles"].items()},
+            {str(name): tuple(map(str, values)) for name, values in data["groups"].items()},
+            frozenset(map(str, data["words"])),
+            frozenset(map(str, data["shape"])),
+        )
+
+
+def take(goal: str, workspace: Workspace) -> Situation:
+    """The situation of GOAL in WORKSPACE."""
+    return _Taker(goal, [e for e in workspace.files(limit=MAX_FILES).entries if not e.hidden], workspace).take()
+
+
+class _Taker:
+    def __init__(self, goal: str, files: Sequence[FileEntry], workspace: Workspace) -> None:
+        self.goal, self.files, self.workspace = goal, files, workspace
+        self.found = Situation()
+        self.spans: list[tuple[int, int]] = []
+        """Where the goal names things: what is left of it are its words."""
+        self.paths = {f.path for f in files}
+        self.folders = {posixpath.dirname(p) for p in self.paths}
+        self.folders |= {parent for f in self.folders for parent in _parents(f)}
+        self.folders.discard("")
+
+    def take(self) -> Situation:
+        self._groups()
+        self._goal_paths()
+        self._goal_columns()
+        self._goal_names()
+        self._files()
+        self._contents()
+        self._columns()
+        self.found.words = self._words()
+        self.found.shape = self._shape()
+        return self.found
+
+    def add(self, role: str, values: Iterable[str]) -> None:
+        kept = tuple(dict.fromkeys(v for v in values if v and len(v) <= 200))[:MAX_VALUES]
+        if kept:
+            self.found.roles[role] = kept
+
+    # -- what the goal names -----------------------------------------------------------------------
+
+    def _groups(self) -> None:
+        """`images (jpg, png), music (mp3)`, and the wordings for the same with "into" or "to"."""
+        for match in _GROUP.finditer(self.goal):
+            name = match[1].strip().split()[-1] if match[1].isascii() else match[1].strip()
+            members = tuple(m.strip().strip(".*") for m in re.split(r"[,，、/]|\band\b|和", match[2]) if m.strip())
+            if members and all(re.fullmatch(r"[\w\-]{1,12}", m) for m in members):
+                self.found.groups[name] = members
+                self.spans.append(match.span())
+        if self.found.groups:
+            self.add("goal.group", self.found.groups)
+
+    def _goal_paths(self) -> None:
+        """Paths in the goal: new or there already, file or folder, by extension, by the word before, and by the order of mention."""
+        kinds: dict[str, list[str]] = {}
+        for match in _PATH.finditer(self.goal):
+            path = match[0].removeprefix("./")
+            if any(a <= match.start() < b for a, b in self.spans):
+                continue
+            self.spans.append(match.span())
+            name = path.rstrip("/")
+            folder = path.endswith("/") or name in self.folders
+            there = name in self.paths or name in self.folders
+            kind = f"goal.{'folder' if folder else 'file'}.{'old' if there else 'new'}"
+            kinds.setdefault(kind, []).append(name)
+            extension = posixpath.splitext(name)[1].casefold()
+            cue = _cue(self.goal[: match.start()])
+            for role in (f"{kind}{extension}" if extension else "", f"{kind} after {cue}" if cue else ""):
+                if role:
+                    self.add(role, (*self.found.roles.get(role, ()), name))
+        for folder_name in sorted(self.folders, key=len, reverse=True):
+            at = re.search(rf"(?<![\w/.]){re.escape(folder_name)}(?![\w/])", self.goal)
+            if at and not any(a <= at.start() < b for a, b in self.spans):
+                self.spans.append(at.span())
+                kinds.setdefault("goal.folder.old", []).append(folder_name)
+        for kind, names in kinds.items():
+            self.add(kind, names)
+            if len(set(names)) > 1:
+                self.add(f"{kind} first", names[:1])
+                self.add(f"{kind} last", names[-1:])
+
+    def _goal_columns(self) -> None:
+        match = _COLUMNS.search(self.goal)
+        if match is None:
+            return
+        names = [n for n in _LISTED.split(match[1]) if re.fullmatch(r"[\w\-]+", n)]
+        self.spans.append(match.span(1))
+        self.add("goal.columns", names)
+        if len(names) > 1:
+            self.add("goal.columns first", names[:1])
+            self.add("goal.columns last", names[-1:])
+
+    def _goal_names(self) -> None:
+        """Quoted words, proper names, dates, numbers and short phrases, each by what kind it is and by the words around it."""
+        goal = self.goal
+        for kind, pattern in (("quoted", _QUOTED), ("date", _DATE), ("number", _NUMBER)):
+            for match in pattern.finditer(goal):
+                value = match[1] if kind == "quoted" else match[0]
+                if any(a <= match.start() < b for a, b in self.spans):
+                    continue
+                self.spans.append(match.span())
+                self._named(kind, value, goal[: match.start()], goal[match.end() :])
+        for match in _CAPITALS.finditer(goal):
+            begins = re.search(r"(^|[.!?:]\s+|\n\s*)$", goal[: match.start()]) is not None and " " not in match[0]
+            if begins or any(a <= match.start() < b for a, b in self.spans):
+                continue
+            self.spans.append(match.span())
+            self._named("name", match[0], goal[: match.start()], goal[match.end() :])
+        for value in identifiers(goal):
+            at = goal.casefold().find(value)
+            if value and at >= 0 and not value.isascii():
+                self._named("name", goal[at : at + len(value)], goal[:at], goal[at + len(value) :])
+        for before, phrase in _phrases(self._left("·")):
+            self.add(f"goal.phrase after {before}", (*self.found.roles.get(f"goal.phrase after {before}", ()), phrase))
+
+    def _named(self, kind: str, value: str, before: str, after: str) -> None:
+        role = f"goal.{kind}"
+        self.add(role, (*self.found.roles.get(role, ()), value))
+        for where, cue in (("after", _cue(before)), ("before", _cue(after, last=False))):
+            if cue:
+                self.add(f"{role} {where} {cue}", (*self.found.roles.get(f"{role} {where} {cue}", ()), value))
+
+    # -- what is there -----------------------------------------------------------------------------
+
+    def _files(self) -> None:
+        """The files by type and folder, and what is common to the names of many."""
+        by_extension: dict[str, list[FileEntry]] = {}
+        for entry in self.files:
+            by_extension.setdefault(posixpath.splitext(entry.name)[1].casefold(), []).append(entry)
+        goal = self.goal.casefold()
+        self.add("file named in the goal", [f.path for f in self.files if f.name.casefold() in goal])
+        if len(self.files) == 1:
+            self.add("file only", [self.files[0].path])
+        for extension, entries in by_extension.items():
+            self.add(f"file{extension}", [e.path for e in entries])
+            if len(entries) == 1:
+                self.add(f"file{extension} only", [entries[0].path])
+            else:
+                self.add(f"file{extension} newest", [max(entries, key=lambda e: e.mtime).path])
+                self._common(f"files{extension}", entries)
+        most = Counter(posixpath.splitext(f.name)[1].casefold() for f in self.files).most_common(1)
+        if most and most[0][0]:
+            self.add("extension of most", [most[0][0].lstrip(".")])
+        folder = next(iter(self.found.roles.get("goal.folder.old", ())), None)
+        if folder is not None:
+            inside = [f for f in self.files if f.path.startswith(folder + "/")]
+            most = Counter(posixpath.splitext(f.name)[1].casefold() for f in inside).most_common(1)
+            if most and most[0][0]:
+                self.add("extension in the goal's folder", [most[0][0].lstrip(".")])
+            self.add("file in the goal's folder", [f.path for f in inside])
+        holding = Counter(posixpath.dirname(f.path) for f in self.files)
+        holding.pop("", None)
+        if holding:
+            self.add("folder of most", [holding.most_common(1)[0][0]])
+        if len(self.folders) == 1:
+            self.add("folder only", self.folders)
+
+    def _common(self, role: str, entries: Sequence[FileEntry]) -> None:
+        """The folder that all ENTRIES are in, and the beginning that their names share."""
+        folders = {posixpath.dirname(e.path) for e in entries}
+        if len(folders) == 1:
+            self.add(f"{role} folder", folders)
+        prefix = posixpath.commonprefix([posixpath.splitext(e.name)[0] for e in entries])
+        prefix = re.sub(r"\d+$", "", prefix)
+        if len(prefix) > 1:
+            self.add(f"{role} prefix", [prefix, prefix.rstrip("_- ")])
+
+    def _contents(self) -> None:
+        """The file that says most of what the goal names."""
+        wanted = [v.casefold() for kind in ("quoted", "name") for v in self.found.roles.get(f"goal.{kind}", ())]
+        phrases = [v.casefold() for role, vs in self.found.roles.items() if role.startswith("goal.phrase") for v in vs]
+        readable = [
+            f for f in self.files if f.size < 200_000 and not f.path.casefold().endswith((".png", ".jpg", ".zip"))
+        ]
+        if not wanted or not readable or len(readable) > MAX_READ:
+            return
+        scores: list[tuple[float, str]] = []
+        for entry in readable:
+            text = f"{entry.path}\n{preview(entry.path, 2000, self.workspace)}".casefold()
+            named = sum(w in text for w in wanted)
+            if named:
+                scores.append((named + sum(p in text for p in phrases) / (len(phrases) + 1), entry.path))
+        if scores:
+            best = max(scores)[0]
+            tops = [path for score, path in scores if score == best]
+            self.add("file that says what the goal names", tops)
+
+    def _columns(self) -> None:
+        """Column names and labels of the files, by what the goal says of them and by what stands under them."""
+        goal_words = content_words(self.goal)
+        named: dict[str, list[str]] = {}
+        for extension in sorted({posixpath.splitext(f.name)[1].casefold() for f in self.files}):
+            most = 3 if extension in PACKED else SAMPLES
+            some = [f for f in self.files if f.name.casefold().endswith(extension) and extension][:most]
+            for entry in some:
+                lines = preview(entry.path, 1500, self.workspace).splitlines()
+                fields = _header(lines) if extension in TABLES else _labels(lines)
+                what = "column" if extension in TABLES else "label"
+                for name, sample in fields.items():
+                    kind = _kind(sample)
+                    for role in (what, f"{what} of {kind}"):
+                        named.setdefault(role, []).append(name)
+                    if content_words(name) & goal_words:
+                        named.setdefault(f"{what} named in the goal", []).append(name)
+                        named.setdefault(f"{what} named in the goal of {kind}", []).append(name)
+        for role, names in named.items():
+            self.add(role, names)
+        wanted = self.found.roles.get("goal.columns", ())
+        there = {n.casefold() for role in ("column", "label") for n in self.found.roles.get(role, ())}
+        self.add("goal.columns found", [w for w in wanted if w.casefold() in there])
+        self.add("goal.columns made", [w for w in wanted if w.casefold() not in there])
+
+    # -- the family's marks ------------------------------------------------------------------------
+
+    def _words(self) -> frozenset[str]:
+        """The goal's words without what it names."""
+        there = {w for role, vs in self.found.roles.items() if role.startswith("column") for v in vs for w in words(v)}
+        return frozenset(w for w in content_words(self._left(" ")) if not w.isdigit() and w not in there)
+
+    def _left(self, mark: str) -> str:
+        """The goal with a MARK in place of each thing that it names."""
+        left, at = [], 0
+        for start, end in sorted(self.spans):
+            if start >= at:
+                left.append(self.goal[at:start])
+            at = max(at, end)
+        return mark.join([*left, self.goal[at:]])
+
+    def _shape(self) -> frozenset[str]:
+        counts = Counter(posixpath.splitext(f.name)[1].casefold() or "none" for f in self.files)
+        out = {f"in{extension}{'*' if count > 2 else ''}" for extension, count in counts.items()}
+        if len(counts) > 3:
+            out = {"in many kinds"}
+        out |= {f"out{posixpath.splitext(v)[1].casefold()}" for v in self.found.roles.get("goal.file.new", ())}
+        for role in ("goal.folder.old", "goal.file.old", "goal.columns", "goal.group", "goal.name", "goal.quoted"):
+            if role in self.found.roles:
+                out.add(role)
+        return frozenset(out)
+
+
+def _parents(folder: str) -> Iterable[str]:
+    while folder := posixpath.dirname(folder):
+        yield folder
+
+
+def _cue(text: str, *, last: bool = True) -> str:
+    """The word of TEXT next to what it surrounds: its last, or its first; of Chinese its nearest two characters."""
+    run = re.search(
+        r"([A-Za-z]+|[\u4e00-\u9fff]{1,2})[^\w]*$" if last else r"^[^\w]*([A-Za-z]+|[\u4e00-\u9fff]{1,2})", text
+    )
+    return run[1].casefold() if run else ""
+
+
+def _phrases(goal: str) -> Iterable[tuple[str, str]]:
+    """Runs of one to three plain words between function words, with the word before: `the rental contract with` → the, rental contract."""
+    tokens = re.findall(r"[A-Za-z][A-Za-z\-]*|[^\sA-Za-z]", goal)
+    before, run = "", []
+    for token in [*tokens, "."]:
+        if token.isascii() and token.isalpha() and content_words(token):
+            run.append(token)
+            continue
+        if 1 <= len(run) <= 3 and before:
+            yield before, " ".join(run)
+        run = []
+        before = token.casefold() if token.isalpha() else ""
+
+
+def _header(lines: Sequence[str]) -> dict[str, str]:
+    """Column → a value under it, from the first LINES of a table."""
+    import csv
+
+    plain = [line for line in lines if line.strip() and not line.startswith("[sheet ")]
+    if not plain:
+        return {}
+    delimiter = max(",;\t|", key=plain[0].count)
+    rows = list(csv.reader(plain[:4], delimiter=delimiter))
+    names, samples = rows[0], rows[1] if len(rows) > 1 else []
+    if len(names) > 60:
+        return {}
+    return {n.strip(): samples[i] if i < len(samples) else "" for i, n in enumerate(names) if n.strip()}
+
+
+def _labels(lines: Sequence[str]) -> dict[str, str]:
+    """Label → what stands after it, from lines such as `Customer: Harbor Books`."""
+    out: dict[str, str] = {}
+    for line in lines[:40]:
+        match = _LABEL.match(line)
+        if match:
+            out.setdefault(match[1].strip(), (match[2] or "").strip())
+    return out if len(out) <= 25 else {}
+
+
+def _kind(sample: str) -> str:
+    text = sample.strip()
+    if _DATE.match(text):
+        return "dates"
+    if re.match(r"^[^\w]*\d[\d.,' ]*\D{0,4}$", text):
+        return "numbers"
+    return "text" if text else "nothing"

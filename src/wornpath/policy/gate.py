@@ -1,0 +1,110 @@
+"""The skip gate: when a step may be taken from experience, without a language-model call.
+
+*Trial*: a template with at least 3 good uses at this position and none bad among its last 5; no bound is claimed. *Certified*: for the
+family as a whole, the one-sided 95 % Clopper-Pearson upper bound (Biometrika 26, 1934) on the share of episodes that failed although, or
+because, a call was skipped is at most 5 %. Looks at the growing data are paid for by spending the error over them, half of what is left at
+each (59 outcomes without failure would do at a single look; it takes 73 here at the first). A *shadow* share of the episodes in which a
+call could have been skipped calls the model all the same: the difference in failures between the two is the price of skipping.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from wornpath.experience.memory import Record
+
+GateMode = Literal["off", "trial", "certified", "on"]
+MIN_GOOD = 3
+CLEAN = 5
+DELTA = 0.05
+CONFIDENCE = 0.95
+FIRST_LOOK = 59
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a family's skipped episodes went so far. `bound` is the upper confidence bound on their share of failures."""
+
+    episodes: int
+    failures: int
+    bound: float
+
+    @property
+    def certified(self) -> bool:
+        return self.bound <= DELTA
+
+
+def trusted(record: Record) -> bool:
+    """Whether RECORD's template passed its trial."""
+    return record.ok >= MIN_GOOD and "-" not in record.recent[-CLEAN:]
+
+
+def standing(outcomes: Iterable[tuple[bool, str]]) -> Standing:
+    """The standing after OUTCOMES, (met, arm) an episode, of which those of arm `skipped` count."""
+    skipped = [met for met, arm in outcomes if arm == "skipped"]
+    n, failures = len(skipped), skipped.count(False)
+    if n < FIRST_LOOK:
+        return Standing(n, failures, upper_bound(failures, n, CONFIDENCE))
+    look = int(math.log2(n / FIRST_LOOK))
+    return Standing(n, failures, upper_bound(failures, n, 1 - (1 - CONFIDENCE) / 2 ** (look + 1)))
+
+
+def may_skip(record: Record, family: Standing, mode: GateMode) -> bool:
+    """Whether the gate is open for RECORD's template in MODE. A family whose skipped episodes fail more often than the bound allows, with
+    confidence, is closed whatever its templates say."""
+    if mode == "off" or not trusted(record):
+        return False
+    if lower_bound(family.failures, family.episodes, CONFIDENCE) > DELTA:
+        return False
+    return mode != "certified" or family.certified
+
+
+def upper_bound(failures: int, n: int, confidence: float) -> float:
+    """The one-sided Clopper-Pearson upper bound on a share of which FAILURES in N were seen."""
+    if n == 0 or failures >= n:
+        return 1.0
+    return _solve(lambda p: _at_most(failures, n, p), 1 - confidence)
+
+
+def lower_bound(failures: int, n: int, confidence: float) -> float:
+    """The one-sided Clopper-Pearson lower bound."""
+    if n == 0 or failures == 0:
+        return 0.0
+    return 1 - _solve(lambda p: _at_most(n - failures, n, p), 1 - confidence)
+
+
+def _solve(probability: Callable[[float], float], wanted: float) -> float:
+    """The p at which PROBABILITY, falling in p, is WANTED."""
+    low, high = 0.0, 1.0
+    for _ in range(50):
+        middle = (low + high) / 2
+        if probability(middle) > wanted:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+def _at_most(failures: int, n: int, p: float) -> float:
+    """P(X ≤ FAILURES) for X binomial in N and P."""
+    if p <= 0:
+        return 1.0
+    if p >= 1:
+        return 0.0
+    whole, hit, miss = math.lgamma(n + 1), math.log(p), math.log1p(-p)
+    logs = (whole - math.lgamma(k + 1) - math.lgamma(n - k + 1) + k * hit + (n - k) * miss for k in range(failures + 1))
+    return math.fsum(math.exp(x) for x in logs)
+
+
+def price(outcomes: Sequence[tuple[bool, str]]) -> tuple[float, float] | None:
+    """The share of failures in skipped and in shadow episodes; None while there are none of one kind."""
+    shares = []
+    for wanted in ("skipped", "shadow"):
+        met = [m for m, arm in outcomes if arm == wanted]
+        if not met:
+            return None
+        shares.append(met.count(False) / len(met))
+    return shares[0], shares[1]

@@ -1,0 +1,274 @@
+"""The recaller: what was done in goals like this one, said with today's things, and whether that will do without asking the model."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from wornpath.core import Action, Candidate, Goal, Observation, Plan, Predicate, State, Subtask
+from wornpath.experience import Tracker
+from wornpath.experience.lessons import FINISH, PLAN, position
+from wornpath.experience.lifting import Lifter, Template, fill
+from wornpath.experience.live import Experience
+from wornpath.experience.memory import Record
+from wornpath.experience.situation import Situation, take
+from wornpath.policy.gate import Standing, may_skip, standing, trusted
+from wornpath.tools import Registry, Tool, Workspace
+
+MAX_RECALLED = 8
+SURE = 0.5
+"""Above this a hole's best value is ahead of every other one."""
+REVERSIBLE = ("read", "write", "execute")
+"""What a run's snapshot can undo; the rest always asks the model."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """A template with today's values in. `sure` tells how clear the values are, `covers` that the goal has no word that is new here."""
+
+    action: Action
+    record: Record
+    sure: float
+    covers: bool
+    loop: bool = False
+    """One of several that are to be done one after the other."""
+
+    @property
+    def strong(self) -> bool:
+        return (
+            self.covers
+            and self.record.ok > self.record.bad
+            and "-" not in self.record.recent[-2:]
+            and (self.sure > SURE or self.loop)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """What the gate said: `open` are the actions that may be taken without the model."""
+
+    open: tuple[Recalled, ...] = ()
+    arm: str = ""
+    why: str = ""
+    position: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"arm": self.arm, "why": self.why, "position": self.position}
+
+
+@dataclass(slots=True)
+class Recaller:
+    """One run's dealings with the memory."""
+
+    experience: Experience
+    registry: Registry
+    workspace: Workspace
+    rng: random.Random
+    situation: Situation = field(default_factory=Situation)
+    family: str = ""
+    known: bool = False
+    """Whether the family was there before this run."""
+    arm: str = ""
+    _chain: list[str] = field(default_factory=list)
+    _subtask: tuple[int, int] = (0, 0)
+    _standing: Standing = Standing(0, 0, 1.0)
+    _covers: bool = False
+    _lifter: Lifter | None = None
+    _seen: dict[str, str] = field(default_factory=dict)
+
+    # -- the goal ----------------------------------------------------------------------------------
+
+    def begin(self, goal: Goal, family: str = "") -> dict[str, Any]:
+        """Take the situation of GOAL, and its family where a person did not name one; what `goal.set` keeps of it."""
+        self.situation = take(goal.text, self.workspace)
+        memory = self.experience.memory
+        self.family = family or memory.family(self.situation) or memory.new_name(self.situation)
+        self._settle()
+        return {"family": self.family, "situation": self.situation.as_dict()}
+
+    def restore(self, data: Mapping[str, Any], arm: str) -> None:
+        """Go on with what an earlier sitting took: DATA of `goal.set`. Its subtask in hand is left to the model."""
+        self.family = str(data.get("family") or "")
+        if self.family and data.get("situation"):
+            self.situation = Situation.from_dict(data["situation"])
+            self.arm = arm
+            self._settle()
+        self._chain = ["?"]
+
+    def _settle(self) -> None:
+        memory = self.experience.memory
+        self._standing = standing((met, arm) for _, met, arm in memory.outcomes(self.family))
+        words = memory.known_words(self.family)
+        self.known = bool(words)
+        self._covers = self.known and self.situation.words <= words
+
+    # -- plans -------------------------------------------------------------------------------------
+
+    def plan(self, goal: Goal) -> tuple[Plan, Record] | None:
+        """The plan that did for this family before, with today's things, if the gate lets it stand in for the model's."""
+        config = self.experience.config
+        if not (config.recall and config.plans and self._covers):
+            return None
+        for record in self.experience.memory.records(self.family, PLAN):
+            if not may_skip(record, self._standing, config.gate):
+                continue
+            for body in self.experience.memory.bodies(self.family, record.template):
+                plan = filled_plan(body, goal, self.situation)
+                if plan is not None and not self._shadowed():
+                    self.arm = "skipped"
+                    return plan, record
+        return None
+
+    def _shadowed(self) -> bool:
+        """Draw, at the first step that could be skipped, whether this run calls the model all the same."""
+        if not self.arm:
+            self.arm = "shadow" if self.rng.random() < self.experience.config.shadow else "open"
+        return self.arm == "shadow"
+
+    # -- steps -------------------------------------------------------------------------------------
+
+    def position(self, tracker: Tracker) -> str:
+        """Where the run stands among its family's. A subtask that went wrong is not where anything was learnt."""
+        active, plan = tracker.active, tracker.plan
+        here = (active.id if active else 0, plan.revision if plan else 0)
+        if here != self._subtask:
+            if self._subtask != (0, 0) or self._chain != ["?"]:
+                self._chain = []
+            self._subtask, self._seen = here, {}
+        wrong = tracker.subtask_errors or tracker.failures or (plan and plan.revision)
+        return "" if wrong else position(active.kind if active else "other", self._chain)
+
+    def candidates(self, tracker: Tracker, allowed: Callable[[Tool], bool]) -> list[Recalled]:
+        """What was done here before, with today's things, best first: whatever is ALLOWED, was not tried, and can be filled."""
+        at = self.position(tracker)
+        if not (self.experience.config.recall and self.known and at):
+            return []
+        out: list[Recalled] = []
+        memory = self.experience.memory
+        for record in memory.records(self.family, at):
+            if record.template == FINISH.id:
+                out.append(Recalled(Action.of("finish"), record, 1.0, self._covers))
+                continue
+            for body in memory.bodies(self.family, record.template):
+                if isinstance(body, Template):
+                    out += self._filled(body, record, tracker, allowed)
+        return out[:MAX_RECALLED]
+
+    def _filled(
+        self, body: Template, record: Record, tracker: Tracker, allowed: Callable[[Tool], bool]
+    ) -> list[Recalled]:
+        tool = self.registry.get(body.tool)
+        if tool is None or not allowed(tool):
+            return []
+        done = {t.action.key for t in tracker.tried.values() if t.result in ("ok", "empty")}
+        made = [(a, sure) for a, sure in fill(body, self.situation, self._seen) if a.key not in done]
+        loop = len(self._chain) > 0 and self._chain[-1] == record.template
+        tops = [(a, sure) for a, sure in made if made and sure >= made[0][1]]
+        if len(tops) == 1 and not loop:
+            made = tops
+        return [
+            Recalled(a, record, sure, self._covers, loop or (len(tops) > 1 and record.uses > 2))
+            for a, sure in made[:MAX_RECALLED]
+        ]
+
+    def gate(self, recalled: Sequence[Recalled], tracker: Tracker) -> Gate:
+        """Which of RECALLED may be taken without the model."""
+        mode = self.experience.config.gate
+        at = self.position(tracker)
+        good = [
+            r for r in recalled if r.covers and may_skip(r.record, self._standing, mode) and self._reversible(r.action)
+        ]
+        acting = [r for r in good if r.action.tool != "finish"]
+        clear = [r for r in acting if r.sure > SURE or r.loop]
+        chosen = clear or [r for r in good if r.action.tool == "finish" and not acting]
+        if not chosen or self._shadowed():
+            return Gate((), self.arm if self.arm == "shadow" else "", "", at)
+        self.arm = "skipped"
+        best = chosen[0].record
+        how = "certified" if self._standing.certified else "on trial"
+        return Gate(tuple(chosen), "skipped", f"{best.ok} of {best.uses} uses went well ({how})", at)
+
+    def _reversible(self, action: Action) -> bool:
+        tool = self.registry.get(action.tool)
+        return action.tool == "finish" or (tool is not None and tool.risk in REVERSIBLE)
+
+    def done(self, tracker: Tracker, action: Action, seen: Observation, recalled: str) -> None:
+        """Note what was done, so that the next position is known."""
+        if action.tool in ("finish", "replan", "ask_person") or seen.result not in ("ok", "empty"):
+            return
+        files = [e.value for e in seen.entities if e.kind == "file"]
+        if not seen.changed and len(files) == 1:
+            self._seen = {"seen alone": files[0]}
+        name = recalled or self._template(action)
+        if name and self._chain != ["?"]:
+            self._chain.append(name)
+
+    def _template(self, action: Action) -> str:
+        """The known template that ACTION is a use of; empty for looks and other steps that nothing was learnt of."""
+        tool = self.registry.get(action.tool)
+        if tool is None or not self.known:
+            return ""
+        self._lifter = self._lifter or Lifter(self.situation, roles=self.experience.config.roles)
+        name = self._lifter.lift(action, tool.text, self._seen).id
+        return name if self.experience.memory.knows(self.family, name) else ""
+
+    def enriched(self, state: State, recalled: Sequence[Recalled]) -> State:
+        """STATE with the family and what is known of the recalled actions: what a policy and a reader of `why` go by."""
+        if not self.family:
+            return state
+        known = {
+            r.action.key: [r.record.template, r.record.ok, r.record.bad, round(r.record.value, 4)] for r in recalled
+        }
+        return replace(
+            state, features={**state.features, "family": self.family, **({"recalled": known} if known else {})}
+        )
+
+
+def merged(made: Sequence[Candidate], recalled: Sequence[Recalled], registry: Registry) -> list[Candidate]:
+    """The model's candidates and the RECALLED ones. A recalled action that completes a candidate whose text is still to be written takes
+    over its share of the prior, as far as experience speaks for it; what both name keeps the model's."""
+    out = {c.action.key: c for c in made}
+    for r in recalled:
+        note = r.record.template
+        if r.action.key in out:
+            out[r.action.key] = replace(out[r.action.key], note=note)
+            continue
+        prior = 0.0
+        tool = registry.get(r.action.tool)
+        bare = Action.of(
+            r.action.tool, {k: v for k, v in r.action.arguments.items() if tool is None or k not in tool.text}
+        )
+        left = out.get(bare.key)
+        if left is not None and bare != r.action and r.strong:
+            prior = left.prior * (r.record.ok + 1) / (r.record.uses + 2)
+            out[bare.key] = replace(left, prior=left.prior - prior)
+        out[r.action.key] = Candidate(r.action, "recalled", prior, note=note)
+    return list(out.values())
+
+
+def filled_plan(body: Mapping[str, Any], goal: Goal, situation: Situation) -> Plan | None:
+    """The plan in BODY with today's things; None where something in it has no value today."""
+    subtasks: list[Subtask] = []
+    for number, item in enumerate(body["subtasks"], 1):
+        says = goal.text[:400]
+        if not item["whole"]:
+            found = fill(Template.from_dict(item["says"]), situation)
+            if not found:
+                return None
+            says = str(found[0][0].arguments.get("says", ""))
+        expects: list[Predicate] = []
+        for raw in item["expects"]:
+            found = fill(Template.from_dict(raw), situation)
+            if not found or found[0][1] <= SURE:
+                return None
+            arguments = found[0][0].arguments
+            values = tuple(str(arguments[name]) for name in sorted(arguments) if name.startswith("value"))
+            expects.append(Predicate(raw["kind"], str(arguments["path"]), values))
+        criterion = f"{expects[0].path} is there" if expects else ""
+        subtasks.append(Subtask(number, says, item["kind"], criterion, tuple(expects)))
+    return Plan(tuple(subtasks)) if subtasks else None
+
+
+__all__ = ["Gate", "Recalled", "Recaller", "filled_plan", "merged", "trusted"]
