@@ -9,11 +9,12 @@ from __future__ import annotations
 import csv
 import io
 import random
+import re
 import shlex
 import sys
 import zipfile
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from wornpath import Task
@@ -61,6 +62,9 @@ ITEMS = [
 ]
 
 
+SAVED_AT = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+
+
 def names(rng: random.Random, count: int) -> list[str]:
     """COUNT different company names."""
     found: list[str] = []
@@ -96,12 +100,12 @@ def content(extension: str, rng: random.Random) -> bytes:
     return head + rng.randbytes(rng.randint(40, 400))
 
 
-def archive(members: dict[str, str]) -> bytes:
-    """A zip file of MEMBERS, name to text; the same bytes every time."""
+def archive(members: Mapping[str, str | bytes]) -> bytes:
+    """A zip file of MEMBERS, name to content; the same bytes every time."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as made:
-        for name, text in members.items():
-            made.writestr(zipfile.ZipInfo(name, (2026, 1, 1, 0, 0, 0)), text)
+        for name, data in members.items():
+            made.writestr(zipfile.ZipInfo(name, (2026, 1, 1, 0, 0, 0)), data)
     return out.getvalue()
 
 
@@ -121,7 +125,8 @@ def office(extension: str, lines: list[str]) -> bytes:
         for line in lines:
             book.active.append(line.split(","))
         book.save(out)
-    return out.getvalue()
+    with zipfile.ZipFile(out) as made:
+        return archive({name: SAVED_AT.sub(b"2026-01-01T00:00:00Z", made.read(name)) for name in made.namelist()})
 
 
 def invoices(seed: int) -> Task:

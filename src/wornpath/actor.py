@@ -178,7 +178,7 @@ class Actor:
     def observe(self) -> State:
         """The state now."""
         self.look()
-        return self.session.tracker.state(self.notes())
+        return self.recaller.placed(self.session.tracker.state(self.notes()))
 
     # -- choose ------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ those events, so a run that was cut off at any point goes on from them. What a s
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import random
 import time
@@ -413,8 +414,15 @@ class AutoGPT:
         self._ended, self._stop, self._cancel, self._why = status in ENDED, False, False, ""
         self._actor = None
         if self._ended and self.learn:
-            self.experience.learn(self.store.events(self.run_id), self._texts())
+            self._take_in()
         return result
+
+    def _take_in(self) -> None:
+        """Learn from the run just ended. Whatever goes wrong with that, the run's result stands."""
+        try:
+            self.experience.learn(self.store.events(self.run_id), self._texts())
+        except WornpathError as error:
+            logging.getLogger("wornpath").warning("Nothing was learnt from run %s: %s", self.run_id, error)
 
     def _texts(self) -> dict[str, Mapping[str, str]]:
         """Tool → its arguments of free text."""

@@ -214,16 +214,16 @@ class Recaller:
         name = self._lifter.lift(action, tool.text, self._seen).id
         return name if self.experience.memory.knows(self.family, name) else ""
 
+    def placed(self, state: State) -> State:
+        """STATE with the family of its goal."""
+        return replace(state, features={**state.features, "family": self.family}) if self.family else state
+
     def enriched(self, state: State, recalled: Sequence[Recalled]) -> State:
-        """STATE with the family and what is known of the recalled actions: what a policy and a reader of `why` go by."""
-        if not self.family:
-            return state
+        """STATE with what is known of the recalled actions: what a policy and a reader of `why` go by."""
         known = {
             r.action.key: [r.record.template, r.record.ok, r.record.bad, round(r.record.value, 4)] for r in recalled
         }
-        return replace(
-            state, features={**state.features, "family": self.family, **({"recalled": known} if known else {})}
-        )
+        return replace(state, features={**state.features, "recalled": known}) if known else state
 
 
 def merged(made: Sequence[Candidate], recalled: Sequence[Recalled], registry: Registry) -> list[Candidate]:

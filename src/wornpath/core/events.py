@@ -10,12 +10,12 @@ type of that name in `wornpath.core.words`):
 | run.paused | reason |
 | run.resumed | pid, options (those changed since the start) |
 | run.finished | result (RESULT) |
-| goal.set | goal (GOAL: text, workspace, checks, rubric, reward weights: frozen before anything is done), family, situation (values by role) |
+| goal.set | goal (GOAL: text, workspace, checks, rubric, reward weights: frozen at the start), family, situation (values by role) |
 | plan.made, plan.changed | plan (PLAN), reason, recalled (the template it came from), skipped (no model call) |
 | subtask.started | subtask (id) |
 | subtask.finished | subtask (id), status (done or failed), why |
 | model.called | purpose (see below), model, usage (USAGE), seconds, n, messages, texts, error |
-| action.decided | decision (DECISION: state, candidates with priors, mask, Q, probabilities, who, V(s)), skipped (no model call), gate (arm, why, position) |
+| action.decided | decision (DECISION: candidates with priors, mask, Q, probabilities, who, V(s)), skipped (no model call), gate |
 | approval.requested | id, action (ACTION), risk, reason, kind (approval or question), preview, rule (what a wider answer allows) |
 | approval.answered | id, answer (allow, deny or answer), comment, by, arguments (as edited), scope (run, folder, always), rule (RULE) |
 | action.started | id, action (ACTION), risk, idempotent |

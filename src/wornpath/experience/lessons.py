@@ -195,8 +195,8 @@ def _good_work(trace: Trace, lifter: Lifter, texts: Mapping[str, Mapping[str, st
 def needed_steps(
     steps: Sequence[Step], lifter: Lifter, texts: Mapping[str, Mapping[str, str]]
 ) -> list[tuple[Step, Template]]:
-    """Those of one subtask's STEPS that its result needed, lifted: what changed something and was not done over, and the looks that what was
-    done needed to know what it was about. Where nothing was changed, the looks themselves."""
+    """Those of one subtask's STEPS that its result needed, lifted: what changed something and was not done over, and the looks
+    that told what it was to be done to. Where nothing was changed, the looks themselves."""
     good = [s for s in steps if s.result in ("ok", "empty") and s.action.tool not in CONTROL_TOOLS]
     acts = [s for s in good if s.changed]
     kept = [s for i, s in enumerate(acts) if not any(set(s.changed) <= set(later.changed) for later in acts[i + 1 :])]

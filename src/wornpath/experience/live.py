@@ -48,7 +48,7 @@ class Experience:
     @classmethod
     def of(cls, store: Store, config: ExperienceConfig | None = None) -> Experience:
         """The experience that lies beside STORE."""
-        return cls(Memory(Path(store.root) / MEMORY), config or ExperienceConfig())
+        return cls(Memory.shared(Path(store.root) / MEMORY), config or ExperienceConfig())
 
     def learn(self, events: Iterable[Event], texts: Texts) -> lessons.Trace:
         """Take in the run in EVENTS; one that was taken in before is taken in anew."""

@@ -8,8 +8,10 @@ use one memory at once.
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import threading
+import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -85,29 +87,55 @@ class Outcome:
     tokens: int = 0
 
 
+_shared: weakref.WeakValueDictionary[Path, Memory] = weakref.WeakValueDictionary()
+_shared_lock = threading.Lock()
+
+
 class Memory:
     """What was learnt from runs. PATH is its file, or None for one that lives in this process only. Safe to use from several threads."""
 
     def __init__(self, path: Path | None = None) -> None:
         self.path = path
         self._lock = threading.RLock()
+        self._pid = os.getpid()
+        self._connection: sqlite3.Connection | None = None
+
+    @classmethod
+    def shared(cls, path: Path) -> Memory:
+        """The one memory of this process for PATH: agents that live at once use one connection."""
+        with _shared_lock:
+            found = _shared.get(path)
+            if found is None:
+                found = _shared[path] = cls(path)
+            return found
+
+    @property
+    def _db(self) -> sqlite3.Connection:
+        """The connection, opened at first use; a child process opens its own. Raises StoreError where that is not possible."""
+        if self._connection is None or (self._pid != os.getpid() and self.path is not None):
+            self._pid, self._connection = os.getpid(), self._open()
+        return self._connection
+
+    def _open(self) -> sqlite3.Connection:
         try:
-            if path is not None:
-                path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(path or ":memory:", timeout=10.0, check_same_thread=False, isolation_level=None)
-            if path is not None:
-                self._db.execute("pragma journal_mode=wal")
-            self._db.execute("pragma synchronous=normal")
-            version = self._db.execute("pragma user_version").fetchone()[0]
+            if self.path is not None:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+            target = self.path or ":memory:"
+            db = sqlite3.connect(target, timeout=10.0, check_same_thread=False, isolation_level=None)
+            if self.path is not None:
+                db.execute("pragma journal_mode=wal")
+            db.execute("pragma synchronous=normal")
+            version = db.execute("pragma user_version").fetchone()[0]
             if version > SCHEMA_VERSION:
                 raise StoreError(
-                    f"{path} was written by a newer release (version {version}); update Wornpath, or move the file away."
+                    f"{self.path} was written by a newer release (version {version}); update Wornpath, or move the file away."
                 )
-            self._db.executescript(_SCHEMA)
-            self._db.execute(f"pragma user_version={SCHEMA_VERSION}")
+            db.executescript(_SCHEMA)
+            db.execute(f"pragma user_version={SCHEMA_VERSION}")
+            return db
         except (sqlite3.Error, OSError) as error:
             raise StoreError(
-                f"The memory {path} cannot be opened: {error}. Move it away to build it again from the runs."
+                f"The memory {self.path} cannot be opened: {error}. Move it away to build it again from the runs."
             ) from None
 
     @contextmanager
@@ -128,7 +156,12 @@ class Memory:
 
     def _all(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         with self._lock:
-            return self._db.execute(sql, values).fetchall()
+            try:
+                return self._db.execute(sql, values).fetchall()
+            except sqlite3.Error as error:
+                raise StoreError(
+                    f"The memory {self.path} cannot be read: {error}. Move it away to build it again from the runs."
+                ) from None
 
     # -- families ----------------------------------------------------------------------------------
 
@@ -316,7 +349,9 @@ class Memory:
 
     def close(self) -> None:
         with self._lock:
-            self._db.close()
+            if self._connection is not None and self._pid == os.getpid():
+                self._connection.close()
+            self._connection = None
 
 
 def similarity(
