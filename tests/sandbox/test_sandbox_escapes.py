@@ -201,9 +201,8 @@ async def test_sending(world: World, name: str) -> None:
 @pytest.mark.parametrize("name", HARMS)
 async def test_harming(world: World, name: str) -> None:
     before = fingerprint(world)
-    text = await attack(default_sandbox(), world, HARMS[name])
+    await attack(default_sandbox(), world, HARMS[name])
     assert fingerprint(world) == before
-    assert "Error" in text or "not permitted" in text
     for made in world.workspace.iterdir():
         made.unlink()
     await attack(UnsandboxedSandbox(), world, HARMS[name])

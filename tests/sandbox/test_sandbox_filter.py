@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import struct
+from typing import Any
 
 import pytest
 
@@ -23,12 +24,12 @@ ALLOW, NOTIFY, KILL, EPERM, ENOSYS, PRETEND = (
 )
 
 
-def answer(name: str | int, *arguments: int, abi: int = 7, judged: bool = True, arch: int | None = None) -> int:
+def answer(name: str | int, *arguments: int, abi: int = 7, arch: int | None = None, **how: Any) -> int:
     number = CALLS[name] if isinstance(name, str) else name
     arch = ARCHITECTURES[os.uname().machine] if arch is None else arch
     values = [a & (1 << 64) - 1 for a in (*arguments, *[0] * (6 - len(arguments)))]
     data = struct.pack("IIQ6Q", number, arch, 0, *values)
-    code = seccomp.build(landlock_abi=abi, judged=judged, pid=77, owner=(1000, 100)).code
+    code = seccomp.build(landlock_abi=abi, pid=77, owner=(1000, 100), **how).code
     at, a = 0, 0
     while True:
         op, true, false, k = code[at]
@@ -51,8 +52,8 @@ def test_foreign_conventions_and_unknown_calls() -> None:
 
 def test_every_program_is_short_enough() -> None:
     for abi in range(1, 8):
-        for judged in (True, False):
-            assert len(seccomp.build(landlock_abi=abi, judged=judged, pid=1, owner=(0, 0)).code) < 4096
+        for changes in ("asked", "free", "refused"):
+            assert len(seccomp.build(landlock_abi=abi, pid=1, owner=(0, 0), changes=changes, forks=True).code) < 4096
 
 
 @pytest.mark.parametrize("abi", [1, 2, 3, 5, 6, 7])
@@ -79,7 +80,7 @@ def test_what_every_kernel_refuses(abi: int) -> None:
 def test_arguments_decide() -> None:
     assert answer("socketpair", 1, 1 | 0o2000000) == ALLOW
     assert answer("socketpair", 1, 2) == answer("socketpair", 1, 5) == answer("socketpair", 16, 1) == EPERM
-    assert answer("clone", 0x01200011) == NOTIFY
+    assert answer("clone", 0x01200011, forks=True) == NOTIFY and answer("clone", 0x01200011) == ALLOW
     assert answer("clone", 0x003D0F00) == ALLOW
     assert answer("clone", 0x003D0F00 | 0x10000000) == answer("clone", 0x10000011) == EPERM
     assert answer("prctl", 22, 2) == EPERM and answer("prctl", 15) == ALLOW
@@ -102,8 +103,9 @@ def test_owners_and_modes() -> None:
     assert answer("openat", -100, 0, os.O_RDONLY, 0o4755) == ALLOW  # the mode is whatever was in the register
     assert answer("openat", -100, 0, os.O_RDONLY | os.O_TRUNC) == EPERM
     assert answer("openat", -100, 0, os.O_RDWR | os.O_TRUNC | os.O_CREAT, 0o600) == ALLOW
-    assert answer("fchmodat") == NOTIFY and answer("fchmodat", judged=False) == EPERM
-    assert answer("clone", 0x01200011, judged=False) == ALLOW
+    assert answer("fchmodat") == NOTIFY and answer("fchmodat", changes="refused") == EPERM
+    assert answer("fchmod", 3, 0o755, changes="free") == answer("utimensat", changes="free") == ALLOW
+    assert answer("fchmodat", -100, 0, 0o4755, changes="free") == answer("chmod", 0, 0o2755, changes="free") == EPERM
 
 
 def test_older_landlock_leaves_more_to_the_filter() -> None:

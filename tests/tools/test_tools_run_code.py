@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -52,7 +53,10 @@ async def test_python_errors_and_hints(context: ToolContext) -> None:
     broken = await python(context, code="x = 1\nx / 0")
     assert broken.result == "error"
     assert "line 2" in broken.text and "x / 0" in broken.text and "ZeroDivisionError" in broken.text
-    assert "Only the workspace" in (await python(context, code="open('/etc/hostname')")).text
+    assert re.search(
+        "Only the workspace|outside the workspace", (await python(context, code="open('/etc/hostname')")).text
+    )
+    assert "Only the workspace" in (await python(context, code="open('/usr/x', 'w')")).text
     assert (
         "no network" in (await python(context, code="import urllib.request as u; u.urlopen('http://example.com')")).text
     )

@@ -6,10 +6,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from wornpath.sandbox.chain import LandlockSandbox, UnsandboxedSandbox, default_sandbox
+    from wornpath.sandbox.chain import BubblewrapSandbox, LandlockSandbox, UnsandboxedSandbox, default_sandbox
     from wornpath.sandbox.protocol import CellResult, Kernel, ProcessResult, Sandbox, SandboxLimits
 
 _HOMES = {
+    "BubblewrapSandbox": "chain",
     "CellResult": "protocol",
     "Kernel": "protocol",
     "LandlockSandbox": "chain",
@@ -20,6 +21,7 @@ _HOMES = {
     "default_sandbox": "chain",
 }
 __all__ = [
+    "BubblewrapSandbox",
     "CellResult",
     "Kernel",
     "LandlockSandbox",

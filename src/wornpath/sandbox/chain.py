@@ -1,21 +1,26 @@
-"""Which sandbox is used here: the first of the chain that this machine allows."""
+"""Which sandbox is used here: bubblewrap with Landlock in it, else Landlock alone, else none, and then nothing is run.
+
+`WORNPATH_CONFINEMENT` (auto, bubblewrap, landlock) asks for one of them, in tests and to find out where a program fails.
+"""
 
 from __future__ import annotations
 
 import functools
 import os
 import platform
+import shutil
 import struct
 import sys
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from wornpath.core import SandboxUnavailable
+from wornpath.core import SandboxUnavailable, UsageError
 from wornpath.sandbox import landlock, seccomp
 from wornpath.sandbox.kernel import ProcessKernel
 from wornpath.sandbox.process import CommandRun, in_thread
 from wornpath.sandbox.protocol import Kernel, ProcessResult, Sandbox, SandboxLimits
-from wornpath.sandbox.quarters import Quarters
+from wornpath.sandbox.quarters import Confinement, Quarters
 from wornpath.sandbox.syscalls import ARCHITECTURES
 
 _INSTEAD = "or let code run without a sandbox by --sandbox full"
@@ -25,10 +30,13 @@ class _Supervising:
     """What the sandboxes have in common: a supervised process tree with limits and a clean environment."""
 
     name = ""
-    confined = False
 
     def missing(self) -> str | None:
         return None
+
+    def confinement(self, workspace: Path) -> Confinement:
+        """The walls around what runs in WORKSPACE."""
+        return Confinement()
 
     def check(self) -> None:
         """Raises SandboxUnavailable where this sandbox cannot be used."""
@@ -59,7 +67,7 @@ class _Supervising:
                 workspace=workspace,
                 writable=writable,
                 limits=limits,
-                confined=self.confined,
+                confinement=self.confinement(workspace),
             )
             orders["readable"] += [str(path) for path in readable]
             command = CommandRun(
@@ -78,7 +86,11 @@ class _Supervising:
     ) -> Kernel:
         """A Python kernel, started at its first cell."""
         return ProcessKernel(
-            workspace=workspace, writable=writable, limits=limits, confined=self.confined, check=self.check
+            workspace=workspace,
+            writable=writable,
+            limits=limits,
+            confinement=lambda: self.confinement(workspace),
+            check=self.check,
         )
 
 
@@ -86,10 +98,35 @@ class LandlockSandbox(_Supervising):
     """Landlock for files, a system-call filter for the rest, a supervisor for what neither can judge. Nothing to install."""
 
     name = "landlock"
-    confined = True
 
     def missing(self) -> str | None:
         return _landlock_missing()
+
+    def confinement(self, workspace: Path) -> Confinement:
+        return Confinement(landlock=True)
+
+
+class BubblewrapSandbox(_Supervising):
+    """Namespaces by bubblewrap, and in them Landlock, where the kernel has it, the filter and the supervisor.
+
+    WITH_LANDLOCK false leaves Landlock out, to see what the namespaces hold alone.
+    """
+
+    def __init__(self, *, with_landlock: bool = True) -> None:
+        self._landlock = with_landlock and _landlock_missing() is None
+        self.name = "bubblewrap" if self._landlock == with_landlock else "bubblewrap without landlock"
+        self._alone = not with_landlock
+
+    def missing(self) -> str | None:
+        return _bubblewrap_missing(self._landlock)
+
+    def confinement(self, workspace: Path) -> Confinement:
+        """Where root's workspace lies on a file system whose owners cannot be mapped, Landlock alone must do."""
+        place = workspace.resolve()
+        choose = os.geteuid() == 0 and not self._alone and _landlock_missing() is None and place.is_dir()
+        if choose and not _owner_can_be_mapped(str(place), place.stat().st_dev):
+            return Confinement(landlock=True)
+        return Confinement(_program(), self._landlock)
 
 
 class UnsandboxedSandbox(_Supervising):
@@ -104,8 +141,57 @@ def default_sandbox(*, full: bool = False) -> Sandbox:
     person's explicit word to go without confinement."""
     if full:
         return UnsandboxedSandbox()
-    chain: tuple[Sandbox, ...] = (LandlockSandbox(),)
-    return next((sandbox for sandbox in chain if sandbox.missing() is None), chain[0])
+    wanted = os.environ.get("WORNPATH_CONFINEMENT") or "auto"
+    chain: dict[str, Callable[[], Sandbox]] = {"bubblewrap": BubblewrapSandbox, "landlock": LandlockSandbox}
+    if wanted in chain:
+        return chain[wanted]()
+    if wanted != "auto":
+        raise UsageError(f"WORNPATH_CONFINEMENT is {wanted!r}; it can be auto, {' or '.join(chain)}.")
+    return next((sandbox for make in chain.values() if (sandbox := make()).missing() is None), LandlockSandbox())
+
+
+def _program() -> str:
+    return shutil.which("bwrap") or ""
+
+
+@functools.cache
+def _bubblewrap_missing(with_landlock: bool) -> str | None:
+    """Found out by trying: that a program is there says nothing about the kernel and the container around it."""
+    if sys.platform != "linux" or os.uname().machine not in ARCHITECTURES or struct.calcsize("P") != 8:
+        return _landlock_missing() or "bubblewrap is for Linux."
+    if not _program():
+        return "bubblewrap (the program bwrap) is not installed; your package manager has it, mostly as the package bubblewrap."
+    if not seccomp.available():
+        return _landlock_missing()
+    with tempfile.TemporaryDirectory(prefix="wornpath-probe-") as folder:
+        reason = _try(Path(folder), Confinement(_program(), with_landlock))
+    return f"bubblewrap does not work here: {reason}" if reason else None
+
+
+@functools.lru_cache(maxsize=256)
+def _owner_can_be_mapped(workspace: str, device: int) -> bool:
+    """Whether root's way into bubblewrap works for this folder on this DEVICE: not all file systems can map owners."""
+    return not _try(Path(workspace), Confinement(_program(), False))
+
+
+def _try(workspace: Path, confinement: Confinement) -> str:
+    """Why a first program does not run there; empty when it does."""
+    quarters = Quarters.make()
+    try:
+        orders = quarters.orders(
+            ["true"],
+            quarters.environment(),
+            workspace=workspace,
+            writable=True,
+            limits=SandboxLimits(),
+            confinement=confinement,
+        )
+        result = CommandRun(orders, wall_seconds=20, output_bytes=4096, stdin="")()
+        return "" if result.exit_code == 0 else f"a first program ended with exit code {result.exit_code}."
+    except SandboxUnavailable as error:
+        return str(error).partition("nothing was run: ")[2] or str(error)
+    finally:
+        quarters.remove()
 
 
 @functools.cache

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _PDEATHSIG, _CAPBSET_DROP, _NO_NEW_PRIVS, _CAP_AMBIENT, _CLEAR_ALL = 1, 24, 38, 47, 4
 _CAPABILITY_VERSION = 0x20080522
 _DAC_OVERRIDE = 1
+_NAMESPACES_DO_THE_SAME = 99
 _SIGKILL, _SIGPIPE, _SIGXFSZ = 9, 13, 25
 
 
@@ -36,19 +37,23 @@ def enter(config: Mapping[str, Any], supervisor: int) -> int:
     _limit(config)
     if not config["confined"]:
         return 0
+    if config["counting"] == "limit":
+        ours = config["tasks"] + (0 if config["bubblewrap"] else _tasks_of_user("/proc"))
+        resource.setrlimit(resource.RLIMIT_NPROC, (ours, ours))
     _prctl(libc, _NO_NEW_PRIVS, 1)
     rules = [(path, landlock.READ) for path in config["readable"]]
     rules += [(path, landlock.DEVICE) for path in config["devices"]]
     rules += [(f"/proc/{os.getpid()}", landlock.READ)]
     rules += [(path, landlock.WRITE) for path in config["writable"]]
     processes = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)  # closed to us from the next line on
-    landlock.restrict(rules, (config["workspace"], *config["writable"]))
+    if config["landlock"]:
+        landlock.restrict(rules, (config["workspace"], *config["writable"]))
     _drop_capabilities(libc, config["workspace"])
     return _filter(config, processes)
 
 
 def _limit(config: Mapping[str, Any]) -> None:
-    """Limits of each process. The number of processes is the supervisor's to bound: the kernel's limit counts all of a user's together."""
+    """Limits of each process. How the number of processes is bounded, the supervisor decides (see `launch.counting`)."""
     wanted = {
         resource.RLIMIT_CPU: config["cpu_seconds"],
         resource.RLIMIT_AS: config["memory_bytes"],
@@ -66,26 +71,33 @@ def _limit(config: Mapping[str, Any]) -> None:
 
 
 def _filter(config: Mapping[str, Any], processes: int) -> int:
-    version, me, owner = landlock.abi(), os.getpid(), (os.geteuid(), os.getegid())
+    me, owner = os.getpid(), (os.geteuid(), os.getegid())
+    version = landlock.abi() if config["landlock"] else _NAMESPACES_DO_THE_SAME
+    changes, forks = "free" if config["bubblewrap"] else "asked", config["counting"] == "filter"
+    asks = changes == "asked" or forks
+    program = seccomp.build(landlock_abi=version, pid=me, owner=owner, changes=changes, forks=forks)
     try:
-        return seccomp.install(seccomp.build(landlock_abi=version, judged=True, pid=me, owner=owner), listener=True)
+        return seccomp.install(program, listener=asks)
     except OSError as error:
-        if error.errno not in (errno.EBUSY, errno.EINVAL):
+        if not asks or error.errno not in (errno.EBUSY, errno.EINVAL):
             raise
     # Inside another sandbox with a supervisor of its own (some containers): the kernel's own limit must do.
-    ours = _tasks_of_user(processes) + config["processes"]
-    resource.setrlimit(resource.RLIMIT_NPROC, (ours, ours))
-    seccomp.install(seccomp.build(landlock_abi=version, judged=False, pid=me, owner=owner), listener=False)
+    if forks:
+        ours = _tasks_of_user(processes) + config["tasks"]
+        resource.setrlimit(resource.RLIMIT_NPROC, (ours, ours))
+    changes = "free" if changes == "free" else "refused"
+    seccomp.install(seccomp.build(landlock_abi=version, pid=me, owner=owner, changes=changes), listener=False)
     return 0
 
 
-def _tasks_of_user(processes: int) -> int:
-    """How many threads the user has, of all programs, as far as /proc (descriptor PROCESSES) shows them."""
+def _tasks_of_user(processes: int | str) -> int:
+    """How many threads the user has, of all programs, as far as /proc (its path, or the descriptor PROCESSES) shows them."""
     user, count = os.geteuid(), 0
-    for name in os.listdir(processes):
+    prefix, folder = ("", processes) if isinstance(processes, int) else (f"{processes}/", None)
+    for name in os.listdir(processes):  # noqa: PTH208
         if name.isdigit():
             try:
-                info = os.stat(f"{name}/task", dir_fd=processes)
+                info = os.stat(f"{prefix}{name}/task", dir_fd=folder)
             except OSError:
                 continue
             count += (

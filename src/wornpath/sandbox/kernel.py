@@ -20,7 +20,7 @@ from typing import Any
 from wornpath.core import SandboxUnavailable
 from wornpath.sandbox.process import Supervised, in_thread
 from wornpath.sandbox.protocol import CellResult, SandboxLimits
-from wornpath.sandbox.quarters import Quarters, python, user_packages
+from wornpath.sandbox.quarters import Confinement, Quarters, python, user_packages
 from wornpath.sandbox.text import HeadAndTail, clean
 
 _READY_SECONDS = 60.0
@@ -38,11 +38,11 @@ class ProcessKernel:
         workspace: Path,
         writable: bool,
         limits: SandboxLimits,
-        confined: bool,
+        confinement: Callable[[], Confinement],
         check: Callable[[], None],
     ) -> None:
         self._workspace, self._writable, self._limits = workspace, writable, limits
-        self._confined, self._check = confined, check
+        self._confinement, self._check = confinement, check
         self._session: _Session | None = None
         self._lock = threading.Lock()
         self._cells = 0
@@ -60,7 +60,7 @@ class ProcessKernel:
         with self._lock:
             if self._session is None:
                 self._check()
-                self._session = _Session(self._workspace, self._writable, self._limits, self._confined)
+                self._session = _Session(self._workspace, self._writable, self._limits, self._confinement())
             self._cells += 1
             began = time.monotonic()
             result = self._session.cell(code, self._cells, began + timeout)
@@ -91,7 +91,7 @@ class ProcessKernel:
 class _Session:
     """One life of the process."""
 
-    def __init__(self, workspace: Path, writable: bool, limits: SandboxLimits, confined: bool) -> None:
+    def __init__(self, workspace: Path, writable: bool, limits: SandboxLimits, confinement: Confinement) -> None:
         self._limits = limits
         self._quarters = Quarters.make()
         self._output = -1
@@ -100,13 +100,13 @@ class _Session:
         self._kept = HeadAndTail(limits.output_bytes)
         self._output_ended = False
         try:
-            self.process = self._start(workspace, writable, confined)
+            self.process = self._start(workspace, writable, confinement)
             self._hello()
         except BaseException:
             self.close()
             raise
 
-    def _start(self, workspace: Path, writable: bool, confined: bool) -> Supervised:
+    def _start(self, workspace: Path, writable: bool, confinement: Confinement) -> Supervised:
         requests, self._requests = os.pipe()
         self._answers, answers = os.pipe()
         self._output, output = os.pipe()
@@ -122,7 +122,7 @@ class _Session:
                 workspace=workspace,
                 writable=writable,
                 limits=limits,
-                confined=confined,
+                confinement=confinement,
             )
             orders["fds"] = [requests, answers]
             with open(os.devnull, "rb") as nothing:  # noqa: PTH123
@@ -161,6 +161,8 @@ class _Session:
         if code is None:  # it lives, but cannot be talked to
             self.process.kill()
             code = self.process.exit_code(5.0) or -signal.SIGKILL
+        if self.process.excess:
+            return f"The process was stopped: {self.process.excess}."
         if code == -signal.SIGXCPU:
             return f"The process used more than its {self._limits.cpu_seconds} seconds of processor time."
         if code < 0:

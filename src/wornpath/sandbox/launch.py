@@ -3,7 +3,9 @@
 Started as `python -I -S -c BOOT ROOT FD`. It reads its orders from the control socket FD, forks the program, confines it, answers its
 filter's questions, and when the program ends, or the host lets go of the socket (also by dying), ends every process that came of it:
 as a subreaper it is the parent of all that lost theirs, so a daemon in a session of its own does not survive. Then it removes the private
-folder and writes one line: `exit CODE`, or `error SENTENCE` when nothing was run.
+folder and writes one line: `exit CODE`, with what was too much after it, if that ended it; or `error SENTENCE` when nothing was run.
+
+With bubblewrap there are two of it: an outer one, which starts bubblewrap and cleans up after it, and the supervisor itself in there.
 
 The start is on every call's way, so only what is cheap to import is: marshal, not json (8 ms), `_socket`, not socket (6 ms), neither
 typing nor what uses it (10 ms), and not the package's own front door.
@@ -16,11 +18,12 @@ import ctypes
 import marshal
 import os
 import select
+import stat
 import struct
 import sys
 import time
 
-from wornpath.sandbox import broker, jail
+from wornpath.sandbox import cgroup
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,27 +35,127 @@ import sys
 package = sys.modules["wornpath"] = type(sys)("wornpath")
 package.__path__ = [sys.argv[1]]
 from wornpath.sandbox.launch import main
-main(int(sys.argv[2]))
+main(*map(int, sys.argv[2:]))
 """
+_SET_DUMPABLE = 4
 _SET_CHILD_SUBREAPER = 36
 _SIGKILL = 9
 _LINUX = sys.platform == "linux"
 
 
-def main(control: int) -> None:
+def main(control: int, orders: int = 0, errors: int = 0) -> None:
+    """Inside bubblewrap ORDERS is the descriptor of the orders, and ERRORS the program's standard error."""
+    if orders:
+        os.write(2, b"\0")
+        os.dup2(errors, 2)
+        os.close(errors)
+        _inside(control, marshal.loads(_whole(orders)))
     config = _read_config(control)
+    group = None
+    if config["group"]:
+        name = os.path.basename(config["private"])  # noqa: PTH119
+        group = cgroup.make(name, memory_bytes=config["memory_total"], tasks=config["tasks"])
+    events = group.events() if group else -1
     try:
-        status = _Supervisor(config, control).run()
+        if config["bubblewrap"]:
+            _outside(control, config, group, events)
+        else:
+            _report(control, _Supervisor(config, control, group, events))
+    finally:  # what cannot be removed stays: the system cleans its temporary folder, too
+        try:
+            if group is not None:
+                group.remove()
+            _remove(config["private"])
+        finally:
+            os._exit(0)
+
+
+def _report(control: int, supervisor: _Supervisor) -> None:
+    try:
+        status = supervisor.run()
     except OSError as error:
         status = f"error {error.strerror or error}"
+    try:  # noqa: SIM105 - contextlib is slow to import
+        os.write(control, status.replace("\n", " ").encode() + b"\n")
+    except OSError:  # the host is gone
+        pass
+
+
+def _inside(control: int, config: Mapping[str, Any]) -> None:
+    # With the program in one user and process namespace, only this keeps it out of the supervisor's memory where there is no Landlock.
+    ctypes.CDLL(None).prctl(_SET_DUMPABLE, 0, 0, 0, 0)
     try:
-        try:  # noqa: SIM105 - contextlib is slow to import
-            os.write(control, status.replace("\n", " ").encode() + b"\n")
-        except OSError:  # the host is gone
-            pass
-        _remove(config["private"])
-    finally:  # what cannot be removed stays: the system cleans its temporary folder, too
+        _report(control, _Supervisor(config, control, None, config["events"]))
+    finally:
         os._exit(0)
+
+
+def _outside(control: int, config: Mapping[str, Any], group: cgroup.Group | None, events: int) -> None:
+    """Start bubblewrap with the supervisor in it and wait for its end. The host talks to the supervisor itself."""
+    from wornpath.sandbox import spaces
+
+    uid = spaces.fresh_uid()
+    if os.geteuid() == 0:
+        _give(config["private"], uid)
+        for stream in (0, 1, 2):  # so that /dev/stdout can be opened: a pipe has an owner, too
+            if stat.S_ISFIFO(os.fstat(stream).st_mode):
+                os.fchown(stream, uid, uid)
+    reading, complaints = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            if group is not None:
+                group.join()
+            errors = os.dup(2)
+            os.dup2(complaints, 2)
+            orders = os.memfd_create("orders", 0)
+            os.write(orders, marshal.dumps({**config, "events": events, "grouped": group is not None}))
+            for fd in (errors, orders, control, *config["fds"], *([events] if events >= 0 else [])):
+                os.set_inheritable(fd, True)
+            command = [config["python"], "-I", "-S", "-c", BOOT, os.path.dirname(config["package"])]  # noqa: PTH120
+            spaces.enter(config, [*command, str(control), str(orders), str(errors)], uid)
+        except OSError as error:
+            os.write(2, f"{error.strerror or error}".encode(errors="replace"))
+        finally:
+            os._exit(127)
+    os.close(complaints)
+    _let_go((0, 1, 2), config["fds"])
+    said = b""
+    while not said.endswith(b"\0") and (piece := os.read(reading, 4096)):
+        said += piece
+    if not said.endswith(b"\0"):
+        reason = said.decode(errors="replace").strip().replace("\n", " ")
+        os.write(control, f"error {reason or 'bubblewrap ended without a word'}\n".encode())
+    os.close(control)
+    os.waitpid(pid, 0)
+
+
+def _give(folder: str, uid: int) -> None:
+    """Make UID the owner of the private folder, which nobody works in yet."""
+    os.chown(folder, uid, uid)
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                _give(entry.path, uid)
+            else:
+                os.chown(entry.path, uid, uid)
+
+
+def _let_go(streams: tuple[int, ...], fds: list[int]) -> None:
+    """The program's descriptors are its alone, or its readers would never see an end."""
+    for fd in fds:
+        os.close(fd)
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for fd in streams:
+        os.dup2(nothing, fd)
+    os.close(nothing)
+
+
+def _whole(fd: int) -> bytes:
+    size = os.fstat(fd).st_size
+    data = os.pread(fd, size, 0)
+    os.close(fd)
+    return data
 
 
 def _read_config(control: int) -> Mapping[str, Any]:
@@ -72,14 +175,20 @@ def _exactly(fd: int, size: int) -> bytes:
 
 
 class _Supervisor:
-    def __init__(self, config: Mapping[str, Any], control: int) -> None:
+    def __init__(self, config: Mapping[str, Any], control: int, group: cgroup.Group | None, events: int) -> None:
         self._config, self._control = config, control
+        self._group, self._events = group, events
+        self._shut_in = False
         self._child = 0
         self._code: int | None = None
+        self._excess = ""
 
     def run(self) -> str:
         if _LINUX:
             ctypes.CDLL(None).prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        self._shut_in = self._config["confined"] and (bool(self._config["bubblewrap"]) or _shut_in())
+        counting = _counting(self._config, self._group, self._shut_in)
+        self._config = {**self._config, "counting": counting}
         # The report tells of a failure before the program began; the pair hands over the filter's listener.
         report, reporting = os.pipe()
         here, there = _socket.socketpair()
@@ -89,11 +198,7 @@ class _Supervisor:
             self._become(reporting, there, me)
         os.close(reporting)
         there.close()
-        for fd in self._config["fds"]:  # the program's alone, or its readers would never see an end
-            os.close(fd)
-        nothing = os.open(os.devnull, os.O_RDWR)
-        for fd in (0, 1, 2):
-            os.dup2(nothing, fd)
+        _let_go((0, 1, 2), self._config["fds"])
         listener = _receive_descriptor(here)
         here.close()
         failure = b""
@@ -108,12 +213,18 @@ class _Supervisor:
             self._watch(listener)
         except OSError:  # the host is gone: the end is the same
             pass
+        if self._events >= 0 and cgroup.ended_by_memory(self._events):
+            self._excess = f"its processes together used more than {self._config['memory_total'] >> 20:,} MiB of memory"
         self._end_all()
-        return f"exit {self._code}"
+        return f"exit {self._code} {self._excess}".rstrip()
 
     def _become(self, reporting: int, there: _socket.socket, supervisor: int) -> None:
         """In the child: confine, then become the program. Does not return."""
+        from wornpath.sandbox import jail
+
         try:
+            if self._group is not None:
+                self._group.join()
             os.close(self._control)
             for fd in self._config["fds"]:
                 os.set_inheritable(fd, True)
@@ -133,7 +244,9 @@ class _Supervisor:
             os._exit(127)
 
     def _watch(self, listener: int) -> None:
-        """Until the program ends or the host lets go."""
+        """Until the program ends, takes too much, or the host lets go."""
+        from wornpath.sandbox import broker, watch
+
         poll = select.poll()
         poll.register(self._control, select.POLLIN)
         pidfd = os.pidfd_open(self._child) if hasattr(os, "pidfd_open") else -1
@@ -144,8 +257,15 @@ class _Supervisor:
             poll.register(listener, select.POLLIN)
             roots = [os.path.realpath(path) for path in self._config["writable"]]
             questions = broker.Broker(listener, roots, self._config["processes"], lambda: 1 + len(_descendants()))
+        watching = watch.Watch(self._config)
+        due = time.monotonic() + watching.pause
         while True:
-            for fd, event in poll.poll(1000 if pidfd >= 0 else 20):
+            if (now := time.monotonic()) >= due:
+                self._excess = watching.exceeded(_descendants())
+                if self._excess:
+                    return
+                due = time.monotonic() + watching.pause
+            for fd, event in poll.poll(max(1000 * (due - now), 1) if pidfd >= 0 else 20):
                 if fd == self._control:
                     return
                 if fd == listener and questions is not None:
@@ -169,9 +289,17 @@ class _Supervisor:
                 self._code = os.waitstatus_to_exitcode(status)
 
     def _end_all(self) -> None:
-        """Kill until nothing is left. Nobody answers the filter now, so no new process can begin."""
+        """Kill until nothing is left. Where the kernel knows who belongs to this, it kills all at once; elsewhere nobody answers the
+        filter now, or a limit holds, so the number of new processes has an end."""
         deadline = time.monotonic() + 10
         while not self._reap() and time.monotonic() < deadline:
+            if self._shut_in:
+                try:  # noqa: SIM105 - contextlib is slow to import
+                    os.kill(-1, _SIGKILL)
+                except OSError:  # nobody is left to kill
+                    pass
+                time.sleep(0.0002)
+                continue
             for pid in _descendants() or [self._child]:
                 try:
                     os.kill(pid, _SIGKILL)
@@ -180,6 +308,30 @@ class _Supervisor:
             time.sleep(0.0005)
         if self._code is None:
             self._code = -_SIGKILL
+
+
+def _shut_in() -> bool:
+    """Make `kill(-1)` safe, where the kernel can."""
+    from wornpath.sandbox import landlock
+
+    if landlock.abi() < 6:
+        return False
+    try:
+        landlock.scope_signals()
+    except OSError:
+        return False
+    return True
+
+
+def _counting(config: Mapping[str, Any], group: cgroup.Group | None, shut_in: bool) -> str:
+    """Who bounds the number of processes: the control `group`; the kernel's `limit` for a user, which since Linux 5.14 counts those in
+    bubblewrap apart, and which never binds root; a `look` every moment, if all can be ended at once; or the `filter`, which asks."""
+    if group is not None or config["grouped"]:
+        return "group"
+    release = tuple(int(part) for part in os.uname().release.split("-")[0].split(".")[:2] if part.isdigit())
+    if release >= (5, 14) if config["bubblewrap"] else os.geteuid() != 0:
+        return "limit"
+    return "look" if shut_in else "filter"
 
 
 def _receive_descriptor(here: _socket.socket) -> int:

@@ -7,6 +7,7 @@ import contextlib
 import marshal
 import os
 import selectors
+import signal
 import socket
 import struct
 import subprocess
@@ -34,6 +35,7 @@ class Supervised:
     def __init__(self, orders: Mapping[str, Any], *, stdin: _Stream, stdout: _Stream, stderr: _Stream) -> None:
         self._control, theirs = socket.socketpair()
         self._buffer = b""
+        self.excess = ""
         command = [python(), "-I", "-S", "-c", BOOT, _PACKAGE, str(theirs.fileno())]
         try:
             with theirs:
@@ -70,7 +72,10 @@ class Supervised:
         line = self._line(timeout)
         if line is None:
             return None
-        return int(line.removeprefix("exit ")) if line.startswith("exit ") else -9
+        if not line.startswith("exit "):
+            return -9
+        code, _, self.excess = line.removeprefix("exit ").partition(" ")
+        return int(code)
 
     def kill(self) -> None:
         """End the tree. Callable from any thread; `exit_code` then tells."""
@@ -83,7 +88,8 @@ class Supervised:
         try:
             self.popen.wait(_EXIT_PATIENCE)
         except subprocess.TimeoutExpired:
-            self.popen.kill()
+            with contextlib.suppress(OSError):
+                os.killpg(self.popen.pid, signal.SIGKILL)
             self.popen.wait()
         self._control.close()
 
@@ -169,7 +175,8 @@ class CommandRun:
                     pass
         texts = out.text(), err.text()
         dropped = bool(out.dropped or err.dropped)
-        return ProcessResult(code, *texts, timed_out=timed_out, truncated=dropped, seconds=time.monotonic() - began)
+        seconds = time.monotonic() - began
+        return ProcessResult(code, *texts, timed_out, truncated=dropped, seconds=seconds, excess=process.excess)
 
 
 def _feed(selector: selectors.BaseSelector, stdin: IO[bytes], pending: memoryview) -> memoryview:

@@ -10,7 +10,8 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class SandboxLimits:
-    """Limits of one sandboxed process tree. Bytes and seconds."""
+    """Limits of one sandboxed process tree. Bytes and seconds. Memory and file size hold for each process and file, the totals for all
+    together; `disk_bytes` and `disk_files` for what it writes into its folders from its beginning on."""
 
     cpu_seconds: int = 60
     wall_seconds: float = 120.0
@@ -18,11 +19,15 @@ class SandboxLimits:
     file_bytes: int = 256 << 20
     processes: int = 64
     output_bytes: int = 1 << 20
+    memory_total: int = 4 << 30
+    disk_bytes: int = 2 << 30
+    disk_files: int = 100_000
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessResult:
-    """How a sandboxed process ended. `exit_code` is negative for a signal, as subprocess has it."""
+    """How a sandboxed process ended. `exit_code` is negative for a signal, as subprocess has it. `excess` says what it took too much of, if
+    that was its end: "it wrote more than 2 GiB in all"."""
 
     exit_code: int
     stdout: str = ""
@@ -30,6 +35,7 @@ class ProcessResult:
     timed_out: bool = False
     truncated: bool = False
     seconds: float = 0.0
+    excess: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,21 @@ _FACTS = (
 )
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 _THREADS = "2"
+_THREADS_TOGETHER = 192
 _FOLDERS_WITH_PYTHON = ("bin", "lib", "lib64", "include", "share", "pyvenv.cfg")
+
+
+@dataclass(frozen=True, slots=True)
+class Confinement:
+    """Which walls there are. BUBBLEWRAP is the path of the program, or empty; with GROUP a control group is made where one can be."""
+
+    bubblewrap: str = ""
+    landlock: bool = False
+    group: bool = True
+
+    @property
+    def on(self) -> bool:
+        return self.landlock or bool(self.bubblewrap)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,30 +139,41 @@ class Quarters:
         workspace: Path,
         writable: bool,
         limits: SandboxLimits,
-        confined: bool,
+        confinement: Confinement,
     ) -> dict[str, Any]:
         """What the supervisor is told. Raises SandboxUnavailable when the confinement could not hold."""
         place = workspace.resolve()
-        if confined and writable and (inside := python_inside(place)):
+        if confinement.on and writable and (inside := python_inside(place)):
             raise SandboxUnavailable(
                 f"The Python that runs Wornpath lies in the workspace ({inside}), where sandboxed code could change it; "
                 "choose another workspace or install Wornpath elsewhere."
             )
         own = [str(self.bin), str(self.site)]
+        shared = ["/dev/shm"] if confinement.bubblewrap else []
         return {
             "argv": argv,
             "env": dict(env),
-            "confined": confined,
+            "confined": confinement.on,
+            "bubblewrap": confinement.bubblewrap,
+            "landlock": confinement.landlock,
+            "group": confinement.on and confinement.group,
+            "grouped": False,
+            "python": python(),
+            "package": str(Path(__file__).parent),
             "workspace": str(place),
             "private": str(self.root),
             "readable": [*readable(), *own, str(place)],
             "devices": list(_DEVICES),
-            "writable": [str(self.tmp), *([str(place)] if writable else [])],
+            "writable": [str(self.tmp), *([str(place)] if writable else []), *shared],
             "fds": [],
             "cpu_seconds": limits.cpu_seconds,
             "memory_bytes": limits.memory_bytes,
             "file_bytes": limits.file_bytes,
             "processes": limits.processes,
+            "tasks": limits.processes + _THREADS_TOGETHER,
+            "memory_total": limits.memory_total,
+            "disk_bytes": limits.disk_bytes,
+            "disk_files": limits.disk_files,
         }
 
 
@@ -192,7 +217,7 @@ def user_packages() -> tuple[str, ...]:
 
 def python_inside(workspace: Path) -> str:
     """The part of this Python that lies in WORKSPACE; empty when none does."""
-    for folder in (sys.prefix, sys.base_prefix, *user_packages()):
+    for folder in (sys.prefix, sys.base_prefix, *user_packages(), str(Path(__file__).parents[1])):
         place = Path(folder).resolve()
         if place == workspace or workspace in place.parents:
             return str(place)

@@ -2,7 +2,8 @@
 
 The default is to allow: programs must run. Refused are sockets of every family (a connected pair within the process tree may stay),
 looking into and steering other processes, new namespaces and mounts, keys, kernel modules, io_uring and what else reaches past files, and
-files that would run as their owner (set-uid). New processes, `chmod` and `utime` are the supervisor's to judge.
+files that would run as their owner (set-uid). `chmod` and `utime` are the supervisor's to judge where there is Landlock alone; new
+processes only where nothing else can count them, since a shell whose fork waits for an answer may be disturbed by a signal.
 """
 
 from __future__ import annotations
@@ -41,8 +42,9 @@ _NO_ATTRIBUTES = """
 fgetxattr flistxattr fremovexattr fsetxattr getxattr lgetxattr listxattr llistxattr lremovexattr lsetxattr removexattr
 setxattr
 """
-# Landlock lets changes of mode and times pass on every file, so the supervisor makes them, in the workspace only.
-_JUDGED = "chmod fchmod fchmodat fchmodat2 utimensat"
+# Landlock lets changes of mode and times pass on every file, so the supervisor makes them, in the workspace only. In a namespace of
+# mounts there are no other files, and only set-id bits are refused.
+_CHANGES = {"chmod": 1, "fchmod": 1, "fchmodat": 2, "fchmodat2": 2, "utimensat": None}
 
 
 class Program:
@@ -68,9 +70,14 @@ class Program:
         return b"".join(struct.pack("HBBI", op, true, false, value) for op, true, false, value in self.code)
 
 
-def build(*, landlock_abi: int, judged: bool, pid: int, owner: tuple[int, int]) -> Program:
-    """The filter for process PID, which runs as OWNER (uid, gid). With JUDGED false nobody answers for the supervisor, and what it would
-    have judged is refused, but new processes are not. Older Landlock versions leave more for the filter to refuse."""
+def build(
+    *, landlock_abi: int, pid: int, owner: tuple[int, int], changes: str = "asked", forks: bool = False
+) -> Program:
+    """The filter for process PID, which runs as OWNER (uid, gid).
+
+    CHANGES of mode and time are `asked` of the supervisor, `free` or `refused`; new processes are asked with FORKS. Older Landlock
+    versions leave more for the filter to refuse.
+    """
     calls = numbers()
     program = Program()
     program.add(_LOAD, 4)
@@ -83,13 +90,12 @@ def build(*, landlock_abi: int, judged: bool, pid: int, owner: tuple[int, int]) 
         (_REFUSED, _EPERM),
         (_ABSENT, _ENOSYS),
         (_NO_ATTRIBUTES, _ENOTSUP),
-        (_JUDGED, _NOTIFY if judged else _EPERM),
-        ("fork vfork", _NOTIFY if judged else _ALLOW),
+        ("fork vfork", _NOTIFY if forks else _ALLOW),
     ):
         for name in names.split():
             if name in calls:
                 program.block(calls[name], _returns(answer))
-    bodies = _conditional(judged, owner) | (_signals(pid) if landlock_abi < 6 else {})
+    bodies = _conditional(forks, owner) | _changes(changes) | (_signals(pid) if landlock_abi < 6 else {})
     if landlock_abi < 3:
         bodies["truncate"] = _returns(_EPERM)
     for name, body in bodies.items():
@@ -99,13 +105,19 @@ def build(*, landlock_abi: int, judged: bool, pid: int, owner: tuple[int, int]) 
     return program
 
 
+def _changes(answer: str) -> dict[str, Program]:
+    if answer != "free":
+        return {name: _returns(_NOTIFY if answer == "asked" else _EPERM) for name in _CHANGES}
+    return {name: _no_set_id(at) for name, at in _CHANGES.items() if at is not None}
+
+
 def _returns(answer: int) -> Program:
     body = Program()
     body.add(_RETURN, answer)
     return body
 
 
-def _conditional(judged: bool, owner: tuple[int, int]) -> dict[str, Program]:
+def _conditional(forks: bool, owner: tuple[int, int]) -> dict[str, Program]:
     """The calls whose arguments decide."""
     clone = Program()
     clone.argument(0)
@@ -113,7 +125,7 @@ def _conditional(judged: bool, owner: tuple[int, int]) -> dict[str, Program]:
     clone.add(_RETURN, _EPERM)
     clone.add(_JUMP_SET, _THREAD, 0, 1)
     clone.add(_RETURN, _ALLOW)
-    clone.add(_RETURN, _NOTIFY if judged else _ALLOW)
+    clone.add(_RETURN, _NOTIFY if forks else _ALLOW)
 
     pair = Program()  # a datagram pair could be pointed at a socket outside, a stream is connected for good
     pair.argument(0)

@@ -31,6 +31,10 @@ _HINTS = (
         "Only the workspace may be written, by relative paths.",
     ),
     (
+        r"No such file or directory: '/",
+        "Files outside the workspace cannot be seen here; use relative paths.",
+    ),
+    (
         r"gaierror|URLError|ConnectError|ConnectionError|socket\.|resolve host|NameResolution",
         "There is no network here.",
     ),
@@ -116,7 +120,9 @@ def _report_command(context: ToolContext, ran: ProcessResult, before: Manifest) 
     printed, error = ran.stdout, ""
     if ran.stderr.strip():
         printed += ("\n" if printed and not printed.endswith("\n") else "") + ran.stderr
-    if ran.timed_out:
+    if ran.excess:
+        error = f"Stopped: {ran.excess}."
+    elif ran.timed_out:
         error = f"Stopped: it ran for {ran.seconds:.0f} seconds, the time limit; do less in one call."
     elif ran.exit_code < 0:
         error = f"It was ended by signal {-ran.exit_code}; it may have reached a limit of time, memory or file size."

@@ -114,11 +114,14 @@ def _endpoint(base_url: str | None) -> Finding:
     return Finding("model", "ok", f"the endpoint {url} answers (status {answer.status_code} without a key)")
 
 
+_LAYER_STATES: dict[str, Literal["ok", "warn", "fail"]] = {"on": "ok", "off": "warn", "failed": "fail"}
+
+
 def _sandbox() -> Iterator[Finding]:
     from wornpath.sandbox.doctor import report
 
     for layer in report():
-        yield Finding(layer.name, "ok" if layer.on else "fail", layer.detail)
+        yield Finding(layer.name, _LAYER_STATES[layer.state], layer.detail)
 
 
 def _disk() -> Iterator[Finding]:
