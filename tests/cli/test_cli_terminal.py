@@ -54,8 +54,9 @@ def test_the_live_display(shell: Shell) -> None:
 
 def test_an_approval_shows_the_real_thing_and_takes_yes(shell: Shell) -> None:
     with running(shell, "--check", "true", steps=(LOOK, DELETE)) as terminal:
-        terminal.wait_for("allow? [y]es, [n]o, or say why not>")
-        assert "path: inbox/a.txt" in terminal.shown
+        terminal.wait_for("allow? [y]es, [n]o, [e]dit, yes for this [r]un, this [f]older, [a]lways, or say why not>")
+        assert "--- a/inbox/a.txt" in terminal.shown and "+++ /dev/null" in terminal.shown
+        assert "for longer: allow delete_file(path=inbox/*.txt)" in terminal.shown
         assert "risk: delete" in terminal.shown
         terminal.type("x\n")
         terminal.wait_for("say why not> x\r\nallow?")
@@ -63,6 +64,28 @@ def test_an_approval_shows_the_real_thing_and_takes_yes(shell: Shell) -> None:
         assert terminal.end() == 0
     assert "allowed by person" in terminal.shown
     assert not (shell.cwd / "inbox" / "a.txt").exists()
+
+
+def test_an_approval_for_the_folder_becomes_a_rule(shell: Shell) -> None:
+    with running(shell, "--check", "true", steps=(LOOK, DELETE)) as terminal:
+        terminal.wait_for("say why not>")
+        terminal.type("f\n")
+        assert terminal.end() == 0
+    assert not (shell.cwd / "inbox" / "a.txt").exists()
+    assert "allow delete_file(path=inbox/*.txt)" in shell.say("rules", "ls")[0]
+
+
+def test_an_approval_can_be_edited_first(shell: Shell) -> None:
+    (shell.cwd / "inbox" / "b.txt").write_text("b\n")
+    editor = shell.cwd.parent / "editor"
+    editor.write_text("#!/bin/sh\nsed -i s/a.txt/b.txt/ $1\n")
+    editor.chmod(0o755)
+    shell.env["VISUAL"] = str(editor)
+    with running(shell, "--check", "true", steps=(LOOK, DELETE)) as terminal:
+        terminal.wait_for("say why not>")
+        terminal.type("e\n")
+        assert terminal.end() == 0
+    assert (shell.cwd / "inbox" / "a.txt").exists() and not (shell.cwd / "inbox" / "b.txt").exists()
 
 
 def test_an_approval_takes_a_reason_for_no(shell: Shell) -> None:

@@ -15,6 +15,7 @@ from wornpath.cli.commands import (
     notes,
     policy,
     recurring,
+    rules,
     run,
     runs,
     serve,
@@ -67,6 +68,7 @@ learning.bench_group.command("recurring")(recurring.recurring)
 app.add_typer(learning.bench_group, name="bench", rich_help_panel=LEARN)
 app.add_typer(models.group, name="models", rich_help_panel=SET)
 app.command("tools", rich_help_panel=SET)(about.tools)
+app.add_typer(rules.group, name="rules", rich_help_panel=SET)
 app.command("doctor", rich_help_panel=SET)(doctor.doctor)
 app.add_typer(about.config_group, name="config", rich_help_panel=SET)
 app.command("paths", rich_help_panel=SET)(about.paths)

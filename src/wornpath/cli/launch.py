@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from wornpath.cli.answers import Said
 from wornpath.cli.approve import TerminalApprover
 from wornpath.cli.display import choose
 from wornpath.cli.drive import drive, drive_plan, listener, pending
@@ -16,7 +17,7 @@ from wornpath.core import Goal, UsageError
 if TYPE_CHECKING:
     from wornpath.agent import AutoGPT
     from wornpath.cli.settings import Loaded
-    from wornpath.guard import ApprovalAnswer, Limits
+    from wornpath.guard import Limits
     from wornpath.llm.chat import Chat
     from wornpath.store import RunInfo
     from wornpath.store.protocol import Store
@@ -58,6 +59,7 @@ class Launch:
             limits=Limits(**{name: getattr(settings, name) for name in LIMIT_NAMES}),
             seed=settings.seed,
             learn=settings.learn,
+            rules=settings.rules or (),
             on_event=listener(lambda: self._agent, self.display),
             parent=earlier.run_id if earlier else None,
         )
@@ -65,9 +67,7 @@ class Launch:
             return drive_plan(self._agent, self.display)
         return drive(self._agent, self.display, self.approver)
 
-    def go_on(
-        self, info: RunInfo, *, allow: Sequence[str], deny: Sequence[str], comment: str, answer: str | None
-    ) -> int:
+    def go_on(self, info: RunInfo, said: Said) -> int:
         """A run taken up again. Returns the exit code."""
         from wornpath.agent import AutoGPT
 
@@ -78,7 +78,7 @@ class Launch:
             info.run_id, types=("run.started", "run.resumed")
         ):  # a resume may have changed options
             start |= {**event.data, "options": {**start["options"], **event.data.get("options", {})}}
-        answers = answers_for(pending(self.store, info.run_id), allow, deny, comment, answer)
+        answers = said.answers(pending(self.store, info.run_id))
         self._agent = AutoGPT.resume(
             info.run_id,
             store=self.store,
@@ -86,6 +86,7 @@ class Launch:
             model=self._chat(str(start.get("model", ""))),
             approver=self.approver if interactive() else None,
             limits=self._limits(start),
+            rules=self.settings.rules if self.loaded.origin("rules").kind == "flag" else None,
             on_event=listener(lambda: self._agent, self.display),
         )
         return drive(self._agent, self.display, self.approver)
@@ -112,31 +113,3 @@ def continued(text: str, earlier: RunInfo) -> str:
     return before + (
         f"\nIts outcome ({earlier.status}): {clip(one_line(earlier.summary), 600)}" if earlier.summary else ""
     )
-
-
-def answers_for(
-    waiting: Mapping[str, str], allow: Sequence[str], deny: Sequence[str], comment: str, answer: str | None
-) -> dict[str, ApprovalAnswer]:
-    """The answers given on the command line, by request id. WAITING has the open requests: id → `approval` or `question`.
-
-    Raises UsageError for an id that nobody asked about, one both allowed and denied, and an answer without a question.
-    """
-    from wornpath.guard import ApprovalAnswer
-
-    known = f"it waits for {', '.join(waiting)}" if waiting else "it waits for nothing"
-    for name in (*allow, *deny):
-        if waiting.get(name) != "approval":
-            raise UsageError(f"The run did not ask for an approval {name}; {known}.")
-        if name in allow and name in deny:
-            raise UsageError(f"{name} cannot be both allowed and denied.")
-    answers = {name: ApprovalAnswer("allow") for name in allow} | {
-        name: ApprovalAnswer("deny", comment) for name in deny
-    }
-    if answer is not None:
-        questions = [name for name, kind in waiting.items() if kind == "question"]
-        if not questions:
-            raise UsageError(f"The run asked no question, so --answer does not fit; {known}.")
-        if not answer.strip():
-            raise UsageError("The answer is empty; give it as --answer TEXT.")
-        answers[questions[-1]] = ApprovalAnswer("answer", answer.strip())
-    return answers

@@ -32,6 +32,7 @@ class Settings(BaseSettings):
     api_key: SecretStr | None = Field(None, description="the endpoint's key")
     approve: Literal["ask", "on-risk", "never"] = Field("on-risk", description="which actions ask first")
     sandbox: Literal["read-only", "workspace", "full"] = Field("workspace", description="what actions may reach")
+    rules: str | None = Field(None, description="a policy file in TOML: what is allowed, asked about and denied")
     candidates: int = Field(3, ge=1, le=8, description="actions the model is asked for at each step")
     max_steps: int = Field(40, ge=1, description="limit of actions")
     max_tokens: int | None = Field(None, ge=1, description="limit of language-model tokens")
@@ -172,6 +173,10 @@ def _refuse_loosening(loaded: Loaded, layers: list[tuple[Origin, dict[str, Any]]
     if loaded.origin("prices").kind == "project":
         raise UsageError(
             f"{loaded.origin('prices').name} sets prices, which the cost limit relies on; move them to your own file."
+        )
+    if loaded.origin("rules").kind == "project":
+        raise UsageError(
+            f"{loaded.origin('rules').name} names a policy file, which could allow anything; name it in your own file or as --rules FILE."
         )
     beneath = layers[-1][1]
     for name, order in _ORDER.items():

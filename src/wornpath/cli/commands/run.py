@@ -37,6 +37,12 @@ Timeout = Annotated[
 Yes = Annotated[
     bool, typer.Option("--yes", "-y", help="Do not ask before downloading weights.", rich_help_panel=SAFETY)
 ]
+Rules = Annotated[
+    str | None,
+    typer.Option(
+        "--rules", metavar="FILE", help="A policy file: what is allowed, asked, denied.", rich_help_panel=SAFETY
+    ),
+]
 Json = Annotated[
     bool, typer.Option("--json", help="Events as JSON Lines on stdout, the result last.", rich_help_panel=OUTPUT)
 ]
@@ -78,6 +84,7 @@ def run(
             "--sandbox", help="What actions may reach; full runs code without a sandbox.", rich_help_panel=SAFETY
         ),
     ] = None,
+    rules: Rules = None,
     yes: Yes = False,
     max_steps: MaxSteps = None,
     max_tokens: MaxTokens = None,
@@ -102,6 +109,7 @@ def run(
         "seed": seed,
         "approve": approve,
         "sandbox": sandbox,
+        "rules": rules,
         "max_steps": max_steps,
         "max_tokens": max_tokens,
         "max_cost": max_cost,
@@ -127,6 +135,18 @@ def resume(
         str, typer.Option("--comment", metavar="TEXT", help="Why it was denied; the agent reads it.")
     ] = "",
     answer: Annotated[str | None, typer.Option("--answer", metavar="TEXT", help="The answer to the question.")] = None,
+    arguments: Annotated[
+        str | None,
+        typer.Option("--arguments", metavar="JSON", help="Carry the allowed action out with these arguments instead."),
+    ] = None,
+    scope: Annotated[
+        Literal["once", "run", "folder", "always"],
+        typer.Option("--scope", help="How long --allow or --deny holds for actions like this."),
+    ] = "once",
+    answers: Annotated[
+        str | None, typer.Option("--answers", metavar="FILE", help="Answers in JSON, by request id; - reads stdin.")
+    ] = None,
+    rules: Rules = None,
     model: Model = None,
     yes: Yes = False,
     max_steps: MaxSteps = None,
@@ -137,14 +157,16 @@ def resume(
     quiet: Quiet = False,
 ) -> None:
     """Go on with a run that was stopped, that waits for a person, or that reached a limit."""
+    from wornpath.cli.answers import Said
     from wornpath.cli.launch import Launch
     from wornpath.cli.opening import open_store
     from wornpath.cli.settings import load
 
     limits = {"max_steps": max_steps, "max_tokens": max_tokens, "max_cost": max_cost, "timeout": timeout}
-    loaded = load({"model": model, **limits})
+    loaded = load({"model": model, "rules": rules, **limits})
+    said = Said(allow or (), deny or (), comment, answer, arguments, scope, answers)
     with open_store() as store:
         info = store.run(run)
         launch = Launch(store, loaded, yes=yes, json=json, quiet=quiet)
-        code = launch.go_on(info, allow=allow or (), deny=deny or (), comment=comment, answer=answer)
+        code = launch.go_on(info, said)
     raise typer.Exit(code)
