@@ -515,12 +515,13 @@ class Actor:
             said = [
                 line for line in tracker.last_text.splitlines() if line.strip() and not line.startswith(("[", "  "))
             ]
-            self.answer = "\n".join([shown, *(said[:3] if tracker.last_result == "ok" else [])])
+            text = "\n".join([shown, *(said[:3] if tracker.last_result == "ok" else [])])
+            self.answer = self.session.answer(text)
             return self.answer
         self.session.check()
         messages = self.writer.answer_messages(tracker)
         request = self.chat.complete(messages, max_tokens=self.chat.sizes.text // 3)
-        self.answer = (await self.ask("answer", messages, request)).text.strip()
+        self.answer = self.session.answer((await self.ask("answer", messages, request)).text.strip())
         return self.answer
 
     # -- notes -------------------------------------------------------------------------------------

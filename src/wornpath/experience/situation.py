@@ -118,7 +118,10 @@ class _Taker:
     def _groups(self) -> None:
         """`images (jpg, png), music (mp3)`, and the wordings for the same with "into" or "to"."""
         for match in _GROUP.finditer(self.goal):
-            name = match[1].strip().split()[-1] if match[1].isascii() else match[1].strip()
+            words = match[1].split()
+            if not words:  # a bracket after no word: "Dora (www.example.com)" at the end of a longer one
+                continue
+            name = words[-1] if match[1].isascii() else match[1].strip()
             members = tuple(m.strip().strip(".*") for m in re.split(r"[,，、/]|\band\b|和", match[2]) if m.strip())
             if members and all(re.fullmatch(r"[\w\-]{1,12}", m) for m in members):
                 self.found.groups[name] = members

@@ -36,7 +36,9 @@ _HOOK = re.compile(
     r"|\b[a-z]{2}\d{2}(?:[ -]?[a-z0-9]){10,30}\b"  # an account
     r"|\d[\d.,-]{2,}\d",  # a number or a date
 )
+_NAME = re.compile(r"\b[A-Z][\w'’-]*(?:[ \t]+[A-Z][\w'’-]*){1,5}")
 _WORD = re.compile(r"[^\W_]+")
+_NEW_SENTENCE = re.compile(r"(?<=[a-z0-9])\.(?=[A-Z][a-z])")
 _INNER = re.compile(r"[a-z0-9_@/-]")
 
 
@@ -62,6 +64,11 @@ def found_in(value: str, text: str) -> bool:
 def hooks(text: str) -> set[str]:
     """What an instruction needs to reach somebody: the links, addresses, accounts and numbers in TEXT, casefolded."""
     return {match.rstrip(".,;:!?").removeprefix("https://").removeprefix("http://") for match in _HOOK.findall(text)}
+
+
+def _reaches(hook: str) -> bool:
+    """Whether HOOK leads somewhere: a link, an address, or a number that is long enough for an account, a card or a telephone."""
+    return not hook[0].isdigit() or sum(map(str.isdigit, hook)) >= 9 or any(map(str.isalpha, hook))
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +101,8 @@ class Provenance:
     untrusted: dict[str, str] = field(default_factory=dict)
     """The hooks of texts that are not the user's own → the tool that read them."""
     private: set[str] = field(default_factory=set)
+    outside_names: set[str] = field(default_factory=set)
+    other_names: set[str] = field(default_factory=set)
     files: dict[str, Origin] = field(default_factory=dict)
     """Whose words are in the files that this run, or a tainted one before it, wrote."""
     goal: str = ""
@@ -112,7 +121,9 @@ class Provenance:
         data = event.data
         match event.type:
             case "goal.set":
-                self.goal = str(data["goal"].get("text", "")).casefold()
+                text = str(data["goal"].get("text", ""))
+                parted = _NEW_SENTENCE.sub(". ", text)  # "our-company.com.They": people forget the space
+                self.goal = (text if parted == text else f"{text}\n{parted}").casefold()
                 self._trust(self.goal)
             case "approval.answered":
                 self._trust(data.get("comment", ""))
@@ -147,6 +158,9 @@ class Provenance:
         for path in seen.changed:
             self.files[path] = self.in_written(seen)
         self.worst = worst(self.worst, origin)
+        known = self.outside_names if origin == "outside" else self.other_names
+        if len(known) < MAX_HOOKS:
+            known |= names(seen.text)
         text = seen.text.casefold()
         if origin == "own":
             self._trust(text)
@@ -265,7 +279,7 @@ class Provenance:
         for text in leaves(value):
             folded = text.casefold()
             for hook in sorted(hooks(folded)):
-                if self._foreign(hook):
+                if _reaches(hook) and self._foreign(hook):
                     yield Finding(name, hook, f"is in the text{self._source(hook)}")
             for secret in self.private:
                 if secret in folded and not found_in(secret, self.goal):
@@ -288,17 +302,16 @@ class Provenance:
 
     # -- answers -----------------------------------------------------------------------------------
 
-    def unvouched(self, text: str, seen: Iterable[str]) -> list[str]:
-        """The lines of TEXT with a name that stands in none of the texts SEEN that anything vouches for: neither the goal nor a service."""
-        known = (*self.trusted, *self.delegated, *seen)
-        return [line for line in text.splitlines() if not all(self._known_name(n, known) for n in _names(line))]
+    def unvouched(self, text: str) -> list[str]:
+        """The lines of TEXT with a name that only words from outside know: neither the goal, nor a file, nor a service."""
+        return [line for line in text.splitlines() if any(self._only_outside(name) for name in names(line))]
 
-    def _known_name(self, name: str, known: Iterable[str]) -> bool:
-        folded = name.casefold()
-        things = (*self.vouched, *self.entities)
-        return any(found_in(folded, text) for text in known) or any(found_in(folded, thing) for thing in things)
+    def _only_outside(self, name: str) -> bool:
+        if name not in self.outside_names or name in self.other_names or found_in(name, self.goal):
+            return False
+        return not any(name in thing for thing in (*self.vouched, *self.entities))
 
 
-def _names(line: str) -> list[str]:
-    """The names in LINE: two or more words in a row that begin with a capital letter."""
-    return re.findall(r"\b[A-Z][\w'’-]*(?:\s+[A-Z][\w'’-]*)+", line)
+def names(text: str) -> set[str]:
+    """The names in TEXT: two to six words in a row that begin with a capital letter; casefolded."""
+    return {" ".join(match.split()).casefold() for match in _NAME.findall(text)}

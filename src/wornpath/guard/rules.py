@@ -21,6 +21,8 @@ from wornpath.core import Action, ApprovalScope, Effect, Risk, Rule, ToolError, 
 from wornpath.tools import Tool
 
 ORDER: tuple[Effect, ...] = ("deny", "ask", "allow")
+ANSWER = "answer"
+"""What the user is told, as a rule names it: it is no tool."""
 _FIELDS = ("effect", "tool", "risk", "arguments", "hosts", "untrusted", "note")
 _ANY = r"[\s\S]"
 _IN_CODE = r"[^;&|`$<>(){}\n\r\\]"
@@ -239,7 +241,7 @@ def check_names(rules: Iterable[Rule], tools: Sequence[Tool]) -> None:
 
     for rule in rules:
         about = [tool for tool in tools if covers(rule, tool)]
-        if not about and not any(c in rule.tool for c in "*?") and rule.tool not in {t.name for t in tools}:
+        if not about and not any(c in rule.tool for c in "*?") and rule.tool not in {ANSWER, *(t.name for t in tools)}:
             near = difflib.get_close_matches(rule.tool, [t.name for t in tools], 1)
             hint = f"did you mean {near[0]}?" if near else "`wornpath tools` lists them."
             raise UsageError(f"A rule is about the tool {rule.tool!r}, which there is not; {hint}")

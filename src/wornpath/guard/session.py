@@ -40,7 +40,7 @@ from wornpath.guard.permissions import (
     permission,
 )
 from wornpath.guard.provenance import Provenance
-from wornpath.guard.rules import always_denied, deciding, described, like, named_by, sometimes_allowed
+from wornpath.guard.rules import ANSWER, always_denied, deciding, described, like, named_by, sometimes_allowed
 from wornpath.store.protocol import Store
 from wornpath.tools import Tool
 
@@ -298,6 +298,19 @@ class Session:
     def _requested(self, request: ApprovalRequest) -> None:
         data = {name: getattr(request, name) for name in ("id", "kind", "risk", "reason", "preview", "rule")}
         self.record("approval.requested", {**data, "action": to_json(request.action)})
+
+    def answer(self, text: str) -> str:
+        """TEXT as the user may be told it. A line with a name that only words from outside know says so; with a rule that denies `answer`
+        it is left out."""
+        doubtful = set(self.provenance.unvouched(text))
+        if not doubtful:
+            return text
+        withheld = any(rule.effect == "deny" and rule.tool == ANSWER for rule in self.all_rules())
+        said = "[left out: only words from outside say this]"
+        lines = text.splitlines()
+        if withheld:
+            return "\n".join(said if line in doubtful else line for line in lines)
+        return "\n".join(f"{line} [from outside only]" if line in doubtful else line for line in lines)
 
     # -- after a call ------------------------------------------------------------------------------
 
