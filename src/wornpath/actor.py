@@ -325,9 +325,8 @@ class Actor:
 
     async def execute(self, tool: Tool, action: Action) -> Observation:
         """Call TOOL: its intent is committed before, its result after."""
-        session, tracker = self.session, self.session.tracker
-        key = self._id(action)
-        self.context.step, self.context.key = tracker.step, key
+        session = self.session
+        key = self.identify(action)
         session.record(
             "action.started",
             {"id": key, "action": to_json(action), "risk": tool.risk, "idempotent": tool.idempotent},
@@ -336,8 +335,7 @@ class Actor:
         started = time.monotonic()
         seen = await call(tool, self.context, action, TOOL_SECONDS if left is None else min(TOOL_SECONDS, left + 1))
         seen = session.provenance.label(tool, action, seen)
-        for path in seen.changed[:MAX_ARTIFACTS]:
-            self._artifact(path, seen)
+        self._artifacts(seen)
         seconds = round(time.monotonic() - started, 3)
         session.record("action.finished", {"id": key, "observation": to_json(seen), "seconds": seconds})
         return seen
@@ -346,6 +344,7 @@ class Actor:
         """Record an action that needed no tool call: its start (unless it was recorded before) and what came of it, in one commit, so that
         a refused action never looks like one that was cut off."""
         key = self._id(action)
+        self._artifacts(seen)
         records: list[tuple[EventType, Mapping[str, Any]]] = []
         if started:
             start = {"id": key, "action": to_json(action), "risk": risk, "idempotent": True}
@@ -364,8 +363,22 @@ class Actor:
             seen = Observation.of(f"A person refused this{': ' if answer.comment else ''}{answer.comment}.", "denied")
         return self.finish(action, risk, seen, started=started)
 
+    def identify(self, action: Action) -> str:
+        """Tell the tools which action is in hand; returns its id in the record. The key is the id with the run's in front."""
+        key = self._id(action)
+        self.context.step, self.context.key = self.session.tracker.step, f"{self.session.run_id}-{key}"
+        return key
+
     def _id(self, action: Action) -> str:
-        return digest(f"{self.session.run_id}:{self.session.tracker.step}:{action.key}")[:8]
+        """The id of ACTION: the one that it was asked about or begun with, else a new one."""
+        left = self.session.unfinished
+        if left is not None and left.kind in ("approval", "started") and left.action == action:
+            return left.id
+        return digest(f"{self.session.run_id}:{self.session.budget.steps}:{action.key}")[:8]
+
+    def _artifacts(self, seen: Observation) -> None:
+        for path in seen.changed[:MAX_ARTIFACTS]:
+            self._artifact(path, seen)
 
     def _artifact(self, path: str, seen: Observation) -> None:
         file = self.context.workspace.root / path
@@ -473,6 +486,14 @@ class Actor:
         evaluation = step_reward(seen, tracker.goal.weights, tokens=spent, loop=loop)
         self.session.record("evaluation.made", {"scope": "step", "evaluation": to_json(evaluation)})
         return evaluation
+
+    def charge_rest(self) -> None:
+        """Charge the tokens spent since the last step, on the answer and the judge, to that step."""
+        tracker = self.session.tracker
+        spent = tracker.tokens_used - self.session.tokens_judged
+        if spent and tracker.step and tracker.goal is not None:
+            evaluation = Evaluation(round(tracker.goal.weights.thousand_tokens * spent / 1000, 6))
+            self.session.record("evaluation.made", {"scope": "subtask", "evaluation": to_json(evaluation)})
 
     def subtask_done(self) -> bool:
         """Whether what the planner expects of the active subtask holds, by this subtask's own work."""

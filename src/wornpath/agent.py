@@ -31,6 +31,7 @@ from wornpath.core import (
     Rule,
     RunStatus,
     State,
+    StoreError,
     UsageError,
     WornpathError,
     from_json,
@@ -43,7 +44,7 @@ from wornpath.llm.chat import Chat
 from wornpath.policy import CountPolicy, Policy, PriorPolicy
 from wornpath.proposer import Proposer
 from wornpath.recaller import Recaller
-from wornpath.resuming import ENDED, recorded_start, take_up, to_data
+from wornpath.resuming import ENDED, not_ended, recorded_start, take_up, to_data
 from wornpath.sync import LoopThread
 from wornpath.tools import Registry, ToolContext, as_tool
 from wornpath.tools.workspace import Workspace, check_workspace
@@ -51,6 +52,7 @@ from wornpath.writer import Writer, libraries
 
 if TYPE_CHECKING:
     from wornpath.sandbox.protocol import Sandbox
+    from wornpath.store.locks import RunLock
     from wornpath.store.protocol import Store
     from wornpath.training import TrainingReport
 
@@ -128,6 +130,8 @@ class AutoGPT:
         self.answers: dict[str, ApprovalAnswer] = {}
         self.sandbox: Sandbox | None = None
         """Where code runs; None for what this machine has. A benchmark keeps one warm over its episodes."""
+        self.attempts = 1
+        """More than one while the run only holds so many attempts together, as `train` does."""
         self._store = store
         self._listeners = [on_event] if on_event else []
         self._run_id = run_id
@@ -135,6 +139,7 @@ class AutoGPT:
         self._stop = self._ended = self._cancel = False
         self._why = ""
         self._loop: LoopThread | None = None
+        self._lock: RunLock | None = None
         self._decision: Decision | None = None
         self._observation: Observation | None = None
 
@@ -285,11 +290,23 @@ class AutoGPT:
             return self._actor
         if self._ended:  # done again: another run
             self._run_id, self._ended = None, False
-        from wornpath.judge.final import load_originals
-        from wornpath.store.snapshot import Snapshot
+        from wornpath.store.locks import RunLock
 
         chat = self._chat()
         folder = self.store.run_folder(self.run_id)
+        self._lock = RunLock(folder)
+        self._lock.take()
+        try:
+            return self._assemble(chat, folder)
+        except BaseException:
+            self._actor = None
+            self._unlock()
+            raise
+
+    def _assemble(self, chat: Chat, folder: Path) -> Actor:
+        from wornpath.judge.final import load_originals
+        from wornpath.store.snapshot import Snapshot
+
         tracker = Tracker(state_tokens=chat.sizes.state, result_tokens=chat.sizes.result)
         session = Session(
             self.run_id,
@@ -307,6 +324,8 @@ class AutoGPT:
         for path in self.store.untrusted_files(session.folder):
             session.provenance.files[path] = "outside"
         session.replay()
+        if session.started:  # another process may have brought it to its end since this agent was made
+            not_ended(self.store.run(self.run_id))
         context = self._context(folder)
         rng = random.Random(f"{self.seed}:{tracker.step}")
         recaller = Recaller(self.experience, self.registry, self.workspace, rng)
@@ -369,6 +388,7 @@ class AutoGPT:
             "learn": self.learn,
             "limits": to_data(self.limits),
             **({"rules": [to_json(rule) for rule in self.rules]} if self.rules else {}),
+            **({"attempts": self.attempts} if self.attempts > 1 else {}),
         }
         return {
             "version": __version__,
@@ -380,10 +400,30 @@ class AutoGPT:
         }
 
     async def _end(self, actor: Actor, status: RunStatus, summary: str, seconds: float) -> Result:
-        """Record how the run ended and free what it held."""
-        if actor.context.kernel is not None:
-            await asyncio.shield(actor.context.kernel.close())
-        actor.snapshot.seal()
+        """Record how the run ended and free what it held. Raises StoreError when that cannot be recorded: it can be resumed then."""
+        try:
+            if actor.context.kernel is not None:
+                await asyncio.shield(actor.context.kernel.close())
+            try:
+                actor.snapshot.seal()
+            except StoreError as error:  # a full disk: the run is not done before its end is on record
+                status, summary = "error", str(error)
+            if status in ENDED:
+                actor.charge_rest()
+            result = self._result(actor, status, summary, seconds)
+            if status == "paused":
+                actor.session.record("run.paused", {"reason": summary})
+            else:
+                actor.session.record("run.finished", {"result": result.as_dict()})
+            self._ended = status in ENDED
+        finally:
+            self._stop, self._cancel, self._why, self._actor = False, False, "", None
+            self._unlock()
+        if self._ended and self.learn and self.attempts == 1:
+            self._take_in()
+        return result
+
+    def _result(self, actor: Actor, status: RunStatus, summary: str, seconds: float) -> Result:
         session, tracker = actor.session, actor.session.tracker
         usage = session.budget.usage
         rewards, source = 0.0, None
@@ -391,7 +431,7 @@ class AutoGPT:
             rewards += event.data["evaluation"].get("reward", 0.0)
             if event.data["scope"] == "run":
                 source = event.data["evaluation"].get("source", "environment")
-        result = Result(
+        return Result(
             self.run_id,
             status,
             summary,
@@ -407,15 +447,11 @@ class AutoGPT:
             str(self.workspace.root),
             tuple(self.store.artefacts(self.run_id)),
         )
-        if status == "paused":
-            session.record("run.paused", {"reason": summary})
-        else:
-            session.record("run.finished", {"result": result.as_dict()})
-        self._ended, self._stop, self._cancel, self._why = status in ENDED, False, False, ""
-        self._actor = None
-        if self._ended and self.learn:
-            self._take_in()
-        return result
+
+    def _unlock(self) -> None:
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            lock.release()
 
     def _take_in(self) -> None:
         """Learn from the run just ended. Whatever goes wrong with that, the run's result stands."""
@@ -593,6 +629,7 @@ class AutoGPT:
                 if actor.context.kernel is not None:
                     self._wait(actor.context.kernel.close())
         finally:
+            self._unlock()
             loop, self._loop = self._loop, None
             if loop is not None:
                 loop.stop()

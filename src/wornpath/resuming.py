@@ -12,9 +12,11 @@ from wornpath.core import Goal, Observation, UsageError, from_json
 from wornpath.guard import ApprovalRequest, Limits
 from wornpath.guard.preview import preview
 from wornpath.guard.session import Unfinished
+from wornpath.tools.calling import outcome
 
 if TYPE_CHECKING:
     from wornpath.store.protocol import Store
+    from wornpath.store.runs import RunInfo
 
 ENDED = ("met", "unmet", "unverified")
 """The statuses after which there is nothing to go on with."""
@@ -32,11 +34,7 @@ class Start:
 
 def recorded_start(store: Store, run_id: str) -> Start:
     """How the run whose id starts with RUN_ID was begun. Raises UsageError when it cannot be gone on with."""
-    info = store.run(run_id)
-    if info.status in ENDED:
-        raise UsageError(
-            f"Run {info.run_id} has ended ({info.status}); start a new one with: wornpath run --continue {info.run_id}"
-        )
+    info = not_ended(store.run(run_id))
     if info.status == "running" and info.pid != os.getpid():
         raise UsageError(f"Run {info.run_id} is at work in process {info.pid}; stop it before resuming it.")
     goal: Goal | None = None
@@ -53,18 +51,35 @@ def recorded_start(store: Store, run_id: str) -> Start:
     return Start(info.run_id, goal, seed, options)
 
 
+def not_ended(info: RunInfo) -> RunInfo:
+    """INFO of a run that can be gone on with. Raises UsageError for one that has come to its end."""
+    if info.status in ENDED:
+        raise UsageError(
+            f"Run {info.run_id} has ended ({info.status}); start a new one with: wornpath run --continue {info.run_id}"
+        )
+    return info
+
+
 def to_data(limits: Limits) -> dict[str, Any]:
     return {name: getattr(limits, name) for name in limits.__slots__}
 
 
 async def take_up(actor: Actor, left: Unfinished) -> Observation:
-    """Carry the action that was LEFT out, once a person agrees where one must."""
+    """Carry the action that was LEFT out, unless it turns out to be done, and once a person agrees where one must."""
     action, tool = left.action, actor.proposer.registry.get(left.action.tool)
     begun = left.kind == "started"
     if tool is None and not left.question:
         gone = Observation.of(f"There is no tool named {action.tool!r} any more.", "error")
         return actor.finish(action, left.risk, gone, started=not begun)
-    if not begun or not left.idempotent:
+    found: Observation | bool | None = None
+    if begun:
+        assert tool is not None
+        actor.identify(action)
+        found = await outcome(tool, actor.context, action, left.idempotent)
+        if isinstance(found, Observation):
+            found = actor.session.provenance.label(tool, action, found)
+            return actor.finish(action, left.risk, found, started=False)
+    if found is None:
         reason, answer = left.reason, left.answer
         if begun:
             reason = f"{action.tool} was cut off; it may or may not have happened. Do it (again)?"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast, get_args
 
-from wornpath.core import Episode, UsageError
+from wornpath.core import Episode, Evaluation, RunStatus, UsageError, Verdict, to_json
 
 if TYPE_CHECKING:
     from wornpath.agent import AutoGPT
@@ -36,6 +37,34 @@ def train(agent: AutoGPT, episodes: int) -> TrainingReport:
         raise UsageError(f"episodes must be at least 1, not {episodes}.")
     if episodes == 1:
         return TrainingReport((agent.run(),))
+    started, agent.attempts = time.monotonic(), episodes
+    actor = agent._begin()  # a run of its own: what is applied to the workspace can be undone by its id
+    status: RunStatus = "error"
+    summary = "the attempts did not come to an end"
+    try:
+        report = _attempts(agent, episodes)
+        status, summary, verdict = _outcome(report)
+        actor.session.record("evaluation.made", {"scope": "run", "evaluation": to_json(verdict)})
+    except KeyboardInterrupt:
+        status = "paused"
+        raise
+    finally:
+        agent._wait(agent._end(actor, status, summary, time.monotonic() - started))
+        agent.attempts = 1
+    return report
+
+
+def _outcome(report: TrainingReport) -> tuple[RunStatus, str, Evaluation]:
+    """How the whole of the attempts ended: as the best one, whose reward is counted there."""
+    best = max((e.result for e in report.episodes), key=lambda r: (r.status == "met", r.reward))
+    verdict: Verdict = cast(Verdict, best.status) if best.status in get_args(Verdict) else "unverified"
+    left = f"; {len(report.conflicts)} left alone" if report.conflicts else ""
+    applied = f", {len(report.applied)} changes applied{left}" if best.status == "met" else ", nothing was applied"
+    summary = f"the best of {len(report.episodes)} attempts is {best.run_id} ({best.status}){applied}"
+    return verdict, summary, Evaluation(0.0, verdict, best.verdict_source or "environment", summary)
+
+
+def _attempts(agent: AutoGPT, episodes: int) -> TrainingReport:
     from wornpath.store import copy_workspace
 
     done: list[tuple[Episode, Path]] = []

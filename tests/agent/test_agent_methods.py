@@ -136,7 +136,7 @@ def test_train_three_times_in_copies_and_applies_the_best(make: Make, work: Path
     )
 
     def text(messages: Any, schema: Any, n: int) -> str:
-        if len(store.runs()) == 2:  # the second episode is the good one; meanwhile someone changes a file
+        if len(store.runs()) == 3:  # the parent and two: the second episode is the good one; meanwhile someone changes a file
             (work / "mine.txt").write_text("changed meanwhile\n")
             return code
         return f"open('out.txt','w').write('bad {brain.used['text']}')"

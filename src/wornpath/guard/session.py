@@ -94,7 +94,7 @@ class Session:
     cycle: int = 0
     """The length of the loop that the last action closed, 0 for none."""
     tokens_judged: int = 0
-    """The tokens that the evaluations of steps so far have charged."""
+    """The tokens that the evaluations so far have charged."""
 
     def __post_init__(self) -> None:
         self.budget = Budget(self.limits)
@@ -189,10 +189,10 @@ class Session:
     def _evaluated(self, scope: str, evaluation: Evaluation) -> None:
         if scope == "run":
             self.verdict = evaluation
-        elif scope == "step":
-            self.tokens_judged = self.tracker.tokens_used
-            if self.unfinished is not None:
-                self.unfinished.kind = "evaluated"
+            return
+        self.tokens_judged = self.tracker.tokens_used
+        if scope == "step" and self.unfinished is not None:
+            self.unfinished.kind = "evaluated"
 
     # -- before a call -----------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wornpath.core import Evaluation, Goal
+from wornpath.core import Evaluation, Goal, StoreError
 from wornpath.experience import final_reward
 from wornpath.judge import model as model_judge
 from wornpath.tools.workspace import Workspace
@@ -51,17 +51,26 @@ async def by_model(goal: Goal, artefacts: Sequence[tuple[str, str]], answer: str
 
 
 def load_originals(file: Path, checks: Sequence[str], workspace: Path) -> dict[str, bytes]:
-    """The files that CHECKS name, as they were when the run began: captured once, then read back from FILE."""
+    """The files that CHECKS name, as they were when the run began: captured once, then read back from FILE.
+
+    Raises StoreError when FILE cannot be read or written.
+    """
     from wornpath.judge.checks import capture_originals
 
-    if file.exists():
-        return {path: base64.b64decode(data) for path, data in json.loads(file.read_text("utf-8")).items()}
-    found: dict[str, bytes] = {}
-    for command in checks:
-        found |= capture_originals(command, workspace)
-    if checks:
-        file.write_text(json.dumps({path: base64.b64encode(data).decode() for path, data in found.items()}), "utf-8")
-    return found
+    try:
+        if file.exists():
+            return {path: base64.b64decode(data) for path, data in json.loads(file.read_text("utf-8")).items()}
+        found: dict[str, bytes] = {}
+        for command in checks:
+            found |= capture_originals(command, workspace)
+        if checks:
+            kept = json.dumps({path: base64.b64encode(data).decode() for path, data in found.items()})
+            temporary = file.with_suffix(".new")
+            temporary.write_text(kept, "utf-8")
+            temporary.replace(file)  # whole or not at all
+        return found
+    except (OSError, ValueError) as error:
+        raise StoreError(f"The files that the checks name could not be kept in {file}: {error}.") from error
 
 
 def read_artefacts(workspace: Workspace, paths: Sequence[str], max_chars: int) -> list[tuple[str, str]]:

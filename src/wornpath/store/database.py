@@ -36,9 +36,11 @@ class Database:
                 raise self._explained(error) from error
 
     @contextmanager
-    def write(self) -> Iterator[sqlite3.Connection]:
-        """The connection inside a transaction, committed at the end or undone by any exception. Raises StoreError."""
+    def write(self, *, to_disk: bool = False) -> Iterator[sqlite3.Connection]:
+        """The connection inside a transaction, committed at the end or undone by any exception. What is committed outlives the process;
+        TO_DISK waits until it outlives the machine, too. Raises StoreError."""
         with self.read() as db:
+            db.execute(f"PRAGMA synchronous = {'FULL' if to_disk else 'NORMAL'}")
             db.execute("BEGIN IMMEDIATE")
             try:
                 yield db

@@ -68,6 +68,7 @@ class Projection:
     """False for a run that nothing is to be learnt from."""
     forgotten: bool = False
     """A person had it forgotten: its history stays, but it is experience no more."""
+    holds_attempts: bool = False
 
     @property
     def counts(self) -> bool:
@@ -107,8 +108,8 @@ class Projection:
 
     @property
     def episode(self) -> Episode | None:
-        """The attempt as a whole, once the run has finished."""
-        if self.goal is None or self.result is None:
+        """The attempt as a whole, once the run has finished. A run that only holds others together attempted nothing itself."""
+        if self.goal is None or self.result is None or (self.holds_attempts and not self.steps):
             return None
         result = self.result
         if self.rating:
@@ -165,6 +166,7 @@ def _started(p: Projection, event: Event) -> None:
     p.model = str(event.data.get("model") or "")
     options = event.data.get("options")
     p.learns = not (isinstance(options, Mapping) and options.get("learn") is False)
+    p.holds_attempts = isinstance(options, Mapping) and options.get("attempts", 1) != 1
 
 
 def _goal(p: Projection, event: Event) -> None:

@@ -67,7 +67,7 @@ class SqliteStore:
             text = encode(data, f"{type} in run {run_id}")
             rows.append((type, step, text, decode(text)))
         events = []
-        with self._database.write() as db:
+        with self._database.write(to_disk=any(map(_irrevocable, records))) as db:
             for type, step, text, stored in rows:
                 seq = db.execute(_INSERT, (run_id, now, step, type, text)).lastrowid
                 assert seq is not None
@@ -287,6 +287,12 @@ class SqliteStore:
             if len(rows) < _PAGE:
                 return
             after = rows[-1][0]
+
+
+def _irrevocable(record: tuple[EventType, Mapping[str, Any], int]) -> bool:
+    """Whether RECORD is the intent of an action that must not be done twice: it has to be on disk before the action begins."""
+    type, data, _ = record
+    return type == "action.started" and not data.get("idempotent")
 
 
 def _bad(run_id: str) -> UsageError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from wornpath.tools.decorator import FunctionTool, as_tool, tool
 from wornpath.tools.registry import Registry, standard_tools
 from wornpath.tools.schema import Limit, signature_line
-from wornpath.tools.tool import Code, Content, Detail, Link, Name, Text, Tool, ToolContext, WorkspacePath
+from wornpath.tools.tool import Code, Content, Detail, Link, Name, Text, Tool, ToolContext, Verifiable, WorkspacePath
 from wornpath.tools.workspace import Workspace, check_workspace
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "Text",
     "Tool",
     "ToolContext",
+    "Verifiable",
     "Workspace",
     "WorkspacePath",
     "as_tool",

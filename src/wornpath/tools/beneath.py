@@ -15,6 +15,7 @@ import secrets
 import stat
 import sys
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 _OPENAT2 = 437  # the same number on every Linux architecture
 _NO_MAGIC_LINKS, _NO_SYMLINKS, _BENEATH = 0x02, 0x04, 0x08
@@ -130,7 +131,7 @@ def replace_file(folder: int, name: str, pieces: Iterable[bytes], mode: int | No
         raise OSError(code, os.strerror(code), name)
     if old is not None and not os.access(name, os.W_OK, dir_fd=folder):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), name)
-    temporary = f".wornpath-{secrets.token_hex(6)}.tmp"
+    temporary = f".wornpath-{os.getpid()}-{secrets.token_hex(6)}.tmp"
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666, dir_fd=folder)
     try:
         with io.FileIO(fd, "wb") as file:
@@ -148,6 +149,17 @@ def replace_file(folder: int, name: str, pieces: Iterable[bytes], mode: int | No
         with contextlib.suppress(OSError):
             os.unlink(temporary, dir_fd=folder)
         raise
+
+
+def clear_leftovers(folder: Path) -> None:
+    """Remove what processes that ended in the middle of `replace_file` left in FOLDER."""
+    for path in folder.glob(".wornpath-*-*.tmp"):
+        pid = path.name.split("-")[1]
+        with contextlib.suppress(OSError, ValueError, OverflowError):
+            try:
+                os.kill(int(pid), 0)
+            except ProcessLookupError:
+                path.unlink()
 
 
 def write_all(file: io.FileIO, data: bytes) -> None:

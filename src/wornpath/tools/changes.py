@@ -9,11 +9,12 @@ import posixpath
 from collections.abc import Iterator
 from typing import Annotated
 
-from wornpath.core import Entity, Observation, ToolError
+from wornpath.core import Observation, ToolError
+from wornpath.tools import outcomes
 from wornpath.tools.decorator import tool
-from wornpath.tools.documents import describe
-from wornpath.tools.files import need, size_words
+from wornpath.tools.files import need
 from wornpath.tools.formats import MAX_BYTES
+from wornpath.tools.outcomes import changed as _changed
 from wornpath.tools.readers import decode
 from wornpath.tools.schema import Limit
 from wornpath.tools.tool import Text, ToolContext, WorkspacePath
@@ -29,12 +30,14 @@ class Destination(WorkspacePath):
     keeps_slash = True
 
 
-@tool(risk="write", kinds=("write", "code", "other"), idempotent=True)
+@tool(risk="write", kinds=("write", "code", "other"), idempotent=True, verify=outcomes.replaced)
 def write_file(context: ToolContext, path: Annotated[str, WorkspacePath], content: Annotated[str, Text]) -> Observation:
     """Write a text file, replacing what was in it."""
     workspace = context.workspace
     old = _about_to_change(context, path, file=True)
-    workspace.write_bytes(path, content.encode("utf-8", "replace"))
+    data = content.encode("utf-8", "replace")
+    outcomes.note_content(context, path, data)
+    workspace.write_bytes(path, data)
     name = workspace.relative(path)
     lines = content.count("\n") + (not content.endswith("\n") and bool(content))
     verb = "Replaced" if old else "Wrote"
@@ -43,7 +46,7 @@ def write_file(context: ToolContext, path: Annotated[str, WorkspacePath], conten
     )
 
 
-@tool(risk="write", kinds=("write",), idempotent=False)
+@tool(risk="write", kinds=("write",), idempotent=False, verify=outcomes.appended)
 def append_file(
     context: ToolContext, path: Annotated[str, WorkspacePath], content: Annotated[str, Text]
 ) -> Observation:
@@ -66,13 +69,14 @@ def append_file(
         raise ToolError(
             f"{workspace.relative(path)} is {encoding} text, which cannot hold some of these characters."
         ) from None
+    outcomes.note_appended(context, path, newline + data)
     workspace.append_bytes(path, newline + data)
     name = workspace.relative(path)
     lines = len(content.splitlines())
     return _changed(workspace, f"Added {lines:,} line{'s' if lines != 1 else ''} to {name}.", name)
 
 
-@tool(risk="write", kinds=("write", "code"), idempotent=False)
+@tool(risk="write", kinds=("write", "code"), idempotent=False, verify=outcomes.replaced)
 def edit_file(
     context: ToolContext,
     path: Annotated[str, WorkspacePath],
@@ -101,12 +105,13 @@ def edit_file(
     except UnicodeEncodeError:
         changed, remark = text.encode("utf-8", "replace"), f" It was {encoding} and is UTF-8 now."
     _about_to_change(context, path, file=True)
+    outcomes.note_content(context, path, changed)
     workspace.write_bytes(path, changed)
     places = f"{count} places" if count > 1 else "1 place"
     return _changed(workspace, f"Changed {places} in {name}.{remark}{_remark(name, text)}", name)
 
 
-@tool(risk="write", kinds=("organise",), idempotent=False)
+@tool(risk="write", kinds=("organise",), idempotent=False, verify=outcomes.moved)
 def move_file(
     context: ToolContext,
     source: Annotated[str, WorkspacePath],
@@ -126,11 +131,12 @@ def move_file(
     _check_target(workspace, old, new, overwrite)
     _about_to_change(context, old)
     _about_to_change(context, new)
+    outcomes.note_moved(context, old, new)
     workspace.move(old, new)
     return _changed(workspace, f"Moved {old} to {new}.", new, old, fact=f"{old} is now {new}")
 
 
-@tool(risk="write", kinds=("organise",), idempotent=True)
+@tool(risk="write", kinds=("organise",), idempotent=True, verify=outcomes.copied)
 def copy_file(
     context: ToolContext,
     source: Annotated[str, WorkspacePath],
@@ -144,10 +150,13 @@ def copy_file(
     """
     workspace = context.workspace
     need(workspace, source)
-    old, new = workspace.relative(source), target_of(workspace, source, destination)
+    old, begun = workspace.relative(source), outcomes.begun_copy(context)
+    new = begun or target_of(workspace, source, destination)
     if old == new:
         raise ToolError(f"{old} cannot be copied onto itself; give another destination.")
-    _check_target(workspace, old, new, overwrite)
+    if not begun:  # else what is there was made by this action, before a crash
+        _check_target(workspace, old, new, overwrite)
+        outcomes.note_copied(context, old, new)
     _about_to_change(context, new)
     if not workspace.is_folder(old):
         _copy(workspace, old, new)
@@ -161,7 +170,7 @@ def copy_file(
     return _changed(workspace, f"Copied {old} with {len(listed.entries):,} files to {new}.", new)
 
 
-@tool(risk="delete", kinds=("organise",), idempotent=False)
+@tool(risk="delete", kinds=("organise",), idempotent=False, verify=outcomes.deleted)
 def delete_file(context: ToolContext, path: Annotated[str, WorkspacePath], recursive: bool = False) -> Observation:
     """Delete a file or an empty folder.
 
@@ -174,8 +183,9 @@ def delete_file(context: ToolContext, path: Annotated[str, WorkspacePath], recur
     if workspace.is_folder(path) and not recursive and any(workspace.resolve(path).iterdir()):
         raise ToolError(f"The folder {name} is not empty; delete it with recursive=true only if all in it should go.")
     _about_to_change(context, path)
+    outcomes.note_deleted(context, path)
     workspace.remove(path, recursive=recursive)
-    return Observation.of(f"Deleted {name}.", facts=(f"{name} was deleted",), changed=(name,))
+    return outcomes.gone(name)
 
 
 @tool(risk="write", kinds=("organise",), idempotent=True)
@@ -238,20 +248,6 @@ def _copy(workspace: Workspace, old: str, new: str) -> None:
         mode = os.fstat(file.fileno()).st_mode
         pieces: Iterator[bytes] = iter(lambda: file.read(1 << 20), b"")
         workspace.write_bytes(new, pieces, mode)
-
-
-def _changed(workspace: Workspace, text: str, name: str, *gone: str, fact: str = "") -> Observation:
-    """What was done, with NAME as it is now."""
-    info = workspace.stat(name)
-    folder = workspace.is_folder(name)
-    about = "folder" if folder else f"{size_words(info.st_size if info else 0)}, {describe(name, workspace)}"
-    facts = tuple(f for f in (fact, "" if folder else f"{name}: {about}") if f) or (f"{name} is a folder",)
-    return Observation.of(
-        text,
-        facts=facts,
-        changed=(*gone, name),
-        entities=(Entity(name, "folder" if folder else "file", detail="" if folder else about),),
-    )
 
 
 def replaced(text: str, old: str, new: str, every: bool, name: str) -> tuple[str, int]:

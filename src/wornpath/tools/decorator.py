@@ -30,8 +30,10 @@ class FunctionTool:
         idempotent: bool | None = None,
         name: str | None = None,
         names: Mapping[str, Any] | None = None,
+        verify: Callable[..., Any] | None = None,
     ) -> None:
         self.function = function
+        self.verifier = verify
         self.name: str = name or str(getattr(function, "__name__", ""))
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,63}", self.name):
             raise UsageError(f"{self.name!r} is no name for a tool; use letters, digits and underscores.")
@@ -86,18 +88,27 @@ class FunctionTool:
         """
         try:
             first = (context,) if self._takes_context else ()
-            call = functools.partial(self.function, *first, **self._values(arguments))
-            if inspect.iscoroutinefunction(self.function):
-                value = await call()
-            else:
-                value = await _in_thread(call)
-                if inspect.isawaitable(value):
-                    value = await value
+            value = await _result(functools.partial(self.function, *first, **self._values(arguments)))
             return to_observation(value, context.max_chars)
         except (BudgetReached, NeedsPerson):
             raise
         except (Exception, SystemExit) as error:
             return from_error(self.name, error, context)
+
+    async def verify(self, context: ToolContext, **arguments: Any) -> Observation | bool | None:
+        """As `Verifiable` has it: what the tool's own check says. None without one, or when it fails."""
+        if self.verifier is None:
+            return None
+        try:
+            given = {a.name: a.default for a in self._arguments if a.default is not REQUIRED} | self._values(arguments)
+            found = await _result(_fitting(self.verifier, context, given))
+        except Exception:  # then it cannot be told
+            return None
+        if found is None or found is False:
+            return found
+        if found is True:
+            return Observation.of(f"{self.name} was done before the run was cut off.")
+        return to_observation(found, context.max_chars)
 
     def _values(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         given = self._known(arguments)
@@ -133,6 +144,7 @@ def tool(
     kinds: Iterable[SubtaskKind] = (),
     idempotent: bool | None = None,
     name: str | None = None,
+    verify: Callable[..., Any] | None = None,
 ) -> Callable[[Callable[..., Any]], FunctionTool]: ...
 
 
@@ -144,19 +156,27 @@ def tool(
     kinds: Iterable[SubtaskKind] = (),
     idempotent: bool | None = None,
     name: str | None = None,
+    verify: Callable[..., Any] | None = None,
 ) -> FunctionTool | Callable[[Callable[..., Any]], FunctionTool]:
     """Make a tool of a function, synchronous or not: `@tool`, or `@tool(risk="write", kinds=("write",))`.
 
     The description is the docstring's first sentence; arguments are described in a Google, NumPy or Sphinx docstring. A
     first parameter annotated `ToolContext` (or named `context`) gets the workspace and the rest. Say the true RISK: it
-    decides whether a person is asked. IDEMPOTENT tools may be repeated after a crash: by default, those that read.
+    decides whether a person is asked.
+
+    After a crash an action may have been done or not. VERIFY is called with the same arguments to find out: it returns True, or what the
+    tool would have returned, when it was done; False when it was not; None when that cannot be told. Without it, IDEMPOTENT tools are
+    called again (by default, those that read), and a person is asked about the others. A tool that sends `context.key` along, to a
+    service that does a request with the same key only once, is idempotent.
 
     Raises UsageError where the function cannot be a tool.
     """
     names = dict(sys._getframe(1).f_locals)  # so that annotations may name classes local to a function or a test
 
     def make(function: Callable[..., Any]) -> FunctionTool:
-        return FunctionTool(function, risk=risk, kinds=kinds, idempotent=idempotent, name=name, names=names)
+        return FunctionTool(
+            function, risk=risk, kinds=kinds, idempotent=idempotent, name=name, names=names, verify=verify
+        )
 
     return make if function is None else make(function)
 
@@ -168,6 +188,24 @@ def as_tool(thing: Tool | Callable[..., Any]) -> Tool:
     if not callable(thing):
         raise UsageError(f"{thing!r} is no tool and no function that one could be made of.")
     return FunctionTool(thing)
+
+
+def _fitting(verify: Callable[..., Any], context: ToolContext, values: Mapping[str, Any]) -> functools.partial[Any]:
+    """VERIFY with those of a tool's VALUES that it names, and the CONTEXT if its first parameter is for that."""
+    parameters = inspect.signature(verify).parameters
+    takes_all = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    first = next(iter(parameters.values()), None)
+    takes_context = first is not None and (first.name == "context" or first.annotation in (ToolContext, "ToolContext"))
+    wanted = {name: value for name, value in values.items() if takes_all or name in parameters}
+    return functools.partial(verify, *((context,) if takes_context else ()), **wanted)
+
+
+async def _result(call: functools.partial[Any]) -> Any:
+    """What CALL returns; one that is no coroutine function runs in a thread."""
+    if inspect.iscoroutinefunction(call.func):
+        return await call()
+    value = await _in_thread(call)
+    return await value if inspect.isawaitable(value) else value
 
 
 async def _in_thread(call: Callable[[], Any]) -> Any:

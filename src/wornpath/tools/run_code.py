@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from wornpath.core import Entity, Observation, Part, ResultClass, SandboxUnavailable, ToolError
+from wornpath.core import Entity, Observation, Part, ResultClass, SandboxUnavailable, ToolError, digest
 from wornpath.sandbox.protocol import CellResult, ProcessResult
 from wornpath.sandbox.text import clip
+from wornpath.tools import outcomes
 from wornpath.tools.decorator import tool
 from wornpath.tools.documents import describe, preview
 from wornpath.tools.files import size_words
@@ -56,7 +57,12 @@ class _Changes:
         return (*self.made, *self.changed, *self.removed)
 
 
-@tool(risk="execute", kinds=("compute", "organise", "code", "other"), idempotent=False)
+async def _verify(context: ToolContext) -> outcomes.Outcome:
+    """Whether code that was cut off left its traces. It may be run again where it left none."""
+    return outcomes.code_ran(context, _state(await asyncio.to_thread(manifest, context.workspace.root)))
+
+
+@tool(risk="execute", kinds=("compute", "organise", "code", "other"), idempotent=False, verify=_verify)
 async def python(context: ToolContext, code: Annotated[str, Code]) -> Observation:
     """Run Python code; variables stay for the next call, files are read and written by relative paths.
 
@@ -75,7 +81,7 @@ async def python(context: ToolContext, code: Annotated[str, Code]) -> Observatio
     return await asyncio.to_thread(_report_cell, context, cell, before)
 
 
-@tool(risk="execute", kinds=("code", "other"), idempotent=False)
+@tool(risk="execute", kinds=("code", "other"), idempotent=False, verify=_verify)
 async def shell(context: ToolContext, command: Annotated[str, Limit(400)]) -> Observation:
     """Run a shell command in the workspace.
 
@@ -101,7 +107,13 @@ async def _prepare(context: ToolContext) -> Manifest:
     """What code will touch cannot be known, so all of the workspace is kept for `undo` before it runs."""
     if context.workspace.writable:
         await asyncio.to_thread(context.before_write, None)
-    return await asyncio.to_thread(manifest, context.workspace.root)
+    before = await asyncio.to_thread(manifest, context.workspace.root)
+    await asyncio.to_thread(outcomes.note_code, context, _state(before))
+    return before
+
+
+def _state(files: Manifest) -> str:
+    return digest(repr(sorted(files.items())))
 
 
 def _report_cell(context: ToolContext, cell: CellResult, before: Manifest) -> Observation:

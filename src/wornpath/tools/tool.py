@@ -53,7 +53,7 @@ class ToolContext:
     run_folder: Path | None = None
     step: int = 0
     key: str = ""
-    """The idempotency key of the action: the same when an action is tried again after a crash."""
+    """The idempotency key of the action: the same when the action is tried again after a crash, and of no other action anywhere."""
     sandbox: Sandbox | None = None
     kernel: Kernel | None = None
     limits: SandboxLimits = field(default_factory=SandboxLimits)
@@ -90,3 +90,13 @@ class Tool(Protocol):
         ...
 
     async def __call__(self, context: ToolContext, **arguments: Any) -> Observation: ...
+
+
+@runtime_checkable
+class Verifiable(Protocol):
+    """A tool that can tell, after a crash, whether an action was done."""
+
+    async def verify(self, context: ToolContext, **arguments: Any) -> Observation | bool | None:
+        """The action's result when it was done, True when there is nothing more to say of it; False when it was not done; None when
+        that cannot be told. `context.key` is the key that the action had."""
+        ...
