@@ -12,9 +12,9 @@ import pytest
 from agent_world import FINISH, Brain, Make, Person, act, audit, chat, events, prompts, subtask, text_of
 
 from wornpath import AutoGPT
-from wornpath.core import Action, Event, UsageError
+from wornpath.core import Action, Event, ModelUnavailable, UsageError
 from wornpath.guard import ApprovalAnswer
-from wornpath.store import SqliteStore
+from wornpath.store import Snapshot, SqliteStore
 from wornpath.training import NO_LEARNER
 
 WRITE = act("write_file", path="out.txt")
@@ -136,7 +136,9 @@ def test_train_three_times_in_copies_and_applies_the_best(make: Make, work: Path
     )
 
     def text(messages: Any, schema: Any, n: int) -> str:
-        if len(store.runs()) == 3:  # the parent and two: the second episode is the good one; meanwhile someone changes a file
+        if (
+            len(store.runs()) == 3
+        ):  # the parent and two: the second episode is the good one; meanwhile someone changes a file
             (work / "mine.txt").write_text("changed meanwhile\n")
             return code
         return f"open('out.txt','w').write('bad {brain.used['text']}')"
@@ -153,7 +155,22 @@ def test_train_three_times_in_copies_and_applies_the_best(make: Make, work: Path
     assert (work / "deep" / "er" / "x.txt").read_text() == "x"
     assert (work / "mine.txt").read_text() == "changed meanwhile\n" and (work / "keep.txt").read_text() == "keep\n"
     assert (work / "link").is_symlink(), "a link is applied as a link, never followed"
-    assert len({e.result.run_id for e in store.episodes()}) == 3
+    assert len({e.result.run_id for e in store.episodes()}) == 3, "what holds them together is no attempt itself"
+    whole = store.run(agent.run_id)
+    assert (whole.status, whole.steps, whole.workspace) == ("met", 0, str(work)) and "1 left alone" in whole.summary
+    assert {store.run(e.result.run_id).parent for e in report.episodes} == {agent.run_id}
+    undone = Snapshot(store.run_folder(agent.run_id), work).undo()
+    assert undone.conflicts == () and (work / "gone.txt").read_text() == "gone\n"
+    assert not (work / "out.txt").exists() and not (work / "deep").exists() and not (work / "link").is_symlink()
+    assert (work / "mine.txt").read_text() == "changed meanwhile\n", "that was not the run's change"
+
+
+def test_training_that_breaks_off_is_on_record(make: Make, work: Path, store: SqliteStore) -> None:
+    agent = make("Write hello", model=chat(Brain(PLAN, [ModelUnavailable("no model")])))
+    with pytest.raises(ModelUnavailable):
+        agent.train(2)
+    assert [info.status for info in store.runs()] == ["error", "error"]
+    assert store.run(agent.run_id).parent is None
 
 
 def test_training_that_never_succeeds_changes_nothing(make: Make, work: Path) -> None:

@@ -40,6 +40,21 @@ def test_a_goal_is_met_when_its_check_says_so(make: Make, work: Path) -> None:
     assert [e.type for e in events(agent)][-3:] == ["subtask.finished", "evaluation.made", "run.finished"]
 
 
+@pytest.mark.parametrize("checked", [True, False])
+def test_every_token_is_charged_once(make: Make, checked: bool) -> None:
+    """Those of the answer and the judge, too, which come after the last step."""
+    texts = ["wrong", "hello", "It is done."]
+    agent = make("Write hello", plan=PLAN, actions=[WRITE, FINISH], texts=texts, checks=HELLO if checked else [])
+    result = agent.run().result
+    weights = agent.goal.weights
+    worth = weights.met if result.status == "met" else 0.0
+    tokens = result.tokens["prompt"] + result.tokens["completion"]
+    expected = worth + weights.step * result.steps + weights.thousand_tokens * tokens / 1000
+    assert result.reward == pytest.approx(expected, abs=1e-5)
+    rest = [e for e in events(agent, "evaluation.made") if e.data["scope"] == "subtask"]
+    assert len(rest) == (0 if checked else 1)
+
+
 def test_an_unmet_result_is_worked_on_again_and_may_be_met(make: Make) -> None:
     agent = make(
         "Write hello to out.txt", plan=PLAN, actions=[WRITE], texts=["wrong", "bad", "hello at last"], checks=HELLO
