@@ -247,7 +247,7 @@ async def test_edit_keeps_encoding_and_line_ends(call: Call, folder: Path) -> No
 def test_edit_changes_exactly_what_it_says(head: str, old: str, new: str, tail: str, every: bool) -> None:
     text = head + old + tail
     try:
-        result, count = changes._replaced(text, old, new, every, "f")
+        result, count = changes.replaced(text, old, new, every, "f")
     except ToolError:
         assert old == new or (text.count(old) > 1 and not every) or "\r\n" in text
         return

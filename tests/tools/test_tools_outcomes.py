@@ -228,7 +228,7 @@ async def test_what_a_check_of_ones_own_may_say(context: ToolContext) -> None:
     assert isinstance(sender(None), Verifiable)
 
 
-@given(pid=st.integers(min_value=2**22 + 1, max_value=2**31), mine=st.booleans())
+@given(pid=st.integers(min_value=2**22 + 1, max_value=2**31 - 1), mine=st.booleans())
 def test_only_what_dead_processes_left_is_cleared(
     tmp_path_factory: pytest.TempPathFactory, pid: int, mine: bool
 ) -> None:
