@@ -619,13 +619,13 @@ class AutoGPT:
         agent.answers = dict(answers or {})
         return agent
 
-    def close(self) -> None:
-        """End the agent's helpers. A run that was begun method by method is left paused, and can be resumed."""
+    def close(self, why: str = "The agent was closed.") -> None:
+        """End the agent's helpers. A run that was begun method by method is left paused, WHY is recorded, and can be resumed."""
         actor, self._actor = self._actor, None
         try:
             if actor is not None:
                 actor.snapshot.seal()
-                actor.session.record("run.paused", {"reason": "The agent was closed."})
+                actor.session.record("run.paused", {"reason": why})
                 if actor.context.kernel is not None:
                     self._wait(actor.context.kernel.close())
         finally:

@@ -118,12 +118,16 @@ def drive_plan(agent: AutoGPT, display: Display) -> int:
         try:
             with display:
                 await agent.aplan()
-                agent.store.append(agent.run_id, "run.paused", {"reason": "only the plan was asked for"})
         finally:
             await _close(agent)
 
     agent.on_text = display.text
-    asyncio.run(make())
+    why = "the plan could not be made"
+    try:
+        asyncio.run(make())
+        why = "only the plan was asked for"
+    finally:
+        agent.close(why)
     if isinstance(display, JsonLines):
         _print(recorded(agent.store.run(agent.run_id)), display)
         return 0
