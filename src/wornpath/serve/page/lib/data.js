@@ -166,6 +166,7 @@ function updateRow(row, event) {
 function follow(run, event) {
   const row = run.steps.get(event.step);
   if (event.type === "model.called" && state.writing) state.writing = null;
+  if (event.type === "run.paused" || event.type === "run.resumed") loadDetailSoon();
   if (event.type === "action.finished" && row) {
     announce(t("said_step", { n: event.step, tool: row.action?.tool ?? "", result: known(`result_${row.result}`) ?? row.result }));
   } else if (event.type === "approval.requested") announce(t("said_waiting"), true);
@@ -238,6 +239,9 @@ export async function answerApproval(approval, answer) {
   store.set({ approvals: state.approvals.filter((one) => one.id !== approval.id) });
   loadApprovals();
 }
+
+/** How RUN stands: its end is in its events, the queue is known to the server alone. */
+export const statusOf = (run, detail) => (run?.result ? run.status : detail?.status || run?.status || "");
 
 /** cancel, pause or resume a run. */
 export async function command(runId, word) {

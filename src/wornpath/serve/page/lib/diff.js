@@ -9,8 +9,8 @@ const SHOWN = 400;
 export const looksLikeDiff = (text) => /^@@ .* @@/m.test(text ?? "");
 
 export function renderDiff(text, { label, most = SHOWN } = {}) {
-  const lines = text.replace(/\n$/, "").split("\n");
-  const body = h("div", { class: "diff-lines" });
+  const { head, lines } = parts(text);
+  const body = h("div", { class: "diff-lines" }, head);
   const counter = { old: 0, new: 0, oldLeft: 0, newLeft: 0 };
   const add = (from, to) => lines.slice(from, to).forEach((line) => body.append(lineOf(line, counter)));
   add(0, most);
@@ -26,6 +26,18 @@ export function renderDiff(text, { label, most = SHOWN } = {}) {
     box.append(rest);
   }
   return box;
+}
+
+/** The two lines that name the file, as a head in words, and the lines after them. */
+function parts(text) {
+  const lines = text.replace(/\n$/, "").split("\n");
+  const named = /^--- (.*)$/.exec(lines[0]) && /^\+\+\+ (.*)$/.exec(lines[1] ?? "");
+  if (!named) return { head: null, lines };
+  const name = (line) => line.slice(4).split("\t")[0].replace(/^[ab]\//, "");
+  const [before, after] = [name(lines[0]), name(lines[1])];
+  const status = before === "/dev/null" ? "added" : after === "/dev/null" ? "removed" : "changed";
+  const head = h("div", { class: "diff-head" }, h("span", null, visible(status === "removed" ? before : after)), h("span", { class: `tag change-${status}` }, t(`change_${status}`)));
+  return { head, lines: lines.slice(2) };
 }
 
 function lineOf(line, counter) {

@@ -125,8 +125,9 @@ const FOLD = {
   "run.resumed"(run, data, event) {
     run.status = "running";
     run.result = null;
-    run.activity = { kind: "choosing" };
-    run._row("resumed", event);
+    run.activity = { kind: run.plan ? "choosing" : "planning" };
+    if (run.rows.length === 1 && run.rows[0].kind === "paused") run.rows.pop(); // it only waited for its turn
+    else run._row("resumed", event);
   },
   "run.finished"(run, data, event) {
     run.result = data.result ?? {};

@@ -16,16 +16,19 @@ export function short(value) {
 }
 
 export const signed = (value, digits = 2) => `${value >= 0 ? "+" : "−"}${Math.abs(value).toFixed(digits)}`;
+/** The class for a reward: talking and acting cost a little at every step, and only more than that is worth a colour. */
+export const tone = (reward) => (reward > 0 ? "plus" : reward < -0.04 ? "minus" : "muted");
+
 export const percent = (value) => `${Math.round(value * 100)}%`;
 export const money = (value) => `$${(value ?? 0).toFixed(value < 0.1 ? 4 : 2)}`;
 
 export function seconds(value) {
   if (value === null || value === undefined) return "";
-  if (value < 10) return `${value.toFixed(value < 0.1 ? 2 : 1)} s`;
-  if (value < 60) return `${Math.round(value)} s`;
+  if (value < 10) return t("unit_s", { s: value.toFixed(value < 0.1 ? 2 : 1) });
+  if (value < 59.5) return t("unit_s", { s: Math.round(value) });
   const minutes = Math.floor(value / 60);
-  if (minutes < 60) return `${minutes} min ${Math.round(value % 60)} s`;
-  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+  if (minutes < 60) return t("unit_min_s", { min: minutes, s: Math.floor(value % 60) });
+  return t("unit_h_min", { h: Math.floor(minutes / 60), min: minutes % 60 });
 }
 
 export function bytes(value) {
@@ -60,11 +63,12 @@ export const visible = (text) =>
 
 export const oneLine = (text, most = 300) => visible(String(text ?? "").slice(0, most * 2).replace(/\s+/g, " ").trim()).slice(0, most);
 
-/** The arguments of a call on one line: the telling values first, names only where there are several. */
+/** The arguments of a call on one line: the short ones first, names only where there are several. */
 export function argumentsLine(values) {
-  const entries = Object.entries(values ?? {});
-  if (entries.length === 1) return oneLine(plain(entries[0][1]));
-  return entries.map(([name, value]) => `${name}: ${oneLine(plain(value), 80)}`).join("  ");
+  const entries = Object.entries(values ?? {}).map(([name, value]) => [name, plain(value)]);
+  if (entries.length === 1) return oneLine(entries[0][1]);
+  entries.sort((a, b) => a[1].length - b[1].length); // a path before a whole file's text
+  return entries.map(([name, value]) => `${name}: ${oneLine(value, 80)}`).join("  ");
 }
 
 export const plain = (value) => (typeof value === "string" ? value : JSON.stringify(value));

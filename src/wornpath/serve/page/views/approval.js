@@ -18,7 +18,7 @@ export function approvalCard(approval) {
   const element = h(
     "section",
     { class: `approval card ${question ? "question" : ""}`, "aria-labelledby": `approval-${approval.id}`, on: { keydown: key } },
-    h("div", { class: "approval-head" }, h("span", { class: "approval-mark" }, icon(question ? "question" : "person")), h("div", null, title, question ? null : h("p", { class: "muted" }, h("span", { class: `risk risk-${approval.risk}` }, riskWord(approval.risk)), approval.reason && approval.reason !== title.textContent ? ` ${visible(approval.reason)}` : ""))),
+    h("div", { class: "approval-head" }, h("span", { class: "approval-mark" }, icon(question ? "question" : "person")), h("div", null, title, question ? null : h("p", { class: "muted" }, h("span", { class: `risk risk-${approval.risk}` }, riskWord(approval.risk)), reason(approval)))),
     question ? null : subject(approval),
     work,
     problem,
@@ -133,6 +133,9 @@ export function approvalCard(approval) {
     },
   };
 }
+
+/** The reason, where it says more than the title does. */
+const reason = ({ reason: said = "" }) => (said && !/ needs a person's approval\.$/.test(said) ? ` ${visible(said)}` : "");
 
 /** What is to be done, as it will be done: its diff, or else its arguments. */
 function subject(approval) {

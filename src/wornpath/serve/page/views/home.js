@@ -35,11 +35,12 @@ export function homeView() {
     problem,
     options.element,
   );
+  const model = h("div", { class: "model-problem" });
   const below = h("div", { class: "home-below" });
   const element = h(
     "div",
     { class: "home", on: { dragover: drag, dragleave: () => element.classList.remove("dropping"), drop } },
-    h("div", { class: "home-inner" }, h("h1", null, t("home_title")), h("p", { class: "lead" }, t("home_lead")), form, below),
+    h("div", { class: "home-inner" }, h("h1", null, t("home_title")), h("p", { class: "lead" }, t("home_lead")), model, form, below),
     h("div", { class: "drop-sign", "aria-hidden": "true" }, icon("attach"), h("span", null, t("drop_here"))),
   );
 
@@ -89,6 +90,8 @@ export function homeView() {
   let listed = null;
   function update() {
     options.update();
+    const { info } = store.state;
+    fill(model, info?.model_problem ? h("div", { class: "card problem" }, h("span", { class: "problem-mark" }, icon("warn")), h("div", null, h("p", { class: "strong" }, t("model_problem")), h("p", null, info.model_problem))) : null);
     const now = store.state.listed && store.state.runs.length > 0;
     if (!store.state.listed || now === listed) return;
     listed = now;
@@ -137,7 +140,8 @@ async function showRecord(below) {
 // -- options ------------------------------------------------------------------------------------------
 
 function optionFields() {
-  const place = (label, hint, field) => h("div", { class: "field" }, h("label", { for: field.id }, label), field, hint ? h("p", { class: "hint" }, hint) : null);
+  const place = (label, hint, field) => h("div", { class: "field" }, h("label", { for: field.id }, label), field, hint ? (hint instanceof Node ? hint : h("p", { class: "hint" }, hint)) : null);
+  const where = h("p", { class: "hint" }, t("workspace_hint"));
   const input = (name, more = {}) => h("input", { id: `option-${name}`, class: "input", name, autocomplete: "off", ...more });
   const limit = (name, more = {}) => input(name, { type: "number", min: "1", inputmode: "numeric", placeholder: t("no_limit"), ...more });
   const fields = {
@@ -163,7 +167,7 @@ function optionFields() {
     h(
       "div",
       { class: "option-grid" },
-      place(t("workspace"), t("workspace_hint"), fields.workspace),
+      place(t("workspace"), where, fields.workspace),
       place(t("model"), t("model_hint"), fields.model),
       h("div", { class: "span-2" }, place(t("checks"), t("checks_hint"), fields.checks)),
       h("div", { class: "span-2" }, place(t("approve"), t("approve_hint"), fields.approve)),
@@ -175,7 +179,9 @@ function optionFields() {
     element,
     update() {
       const { info } = store.state;
-      if (info?.model && !fields.model.placeholder) fields.model.placeholder = info.model;
+      if (!info) return;
+      if (info.model) fields.model.placeholder = info.model;
+      if (info.workspace_root) where.textContent = t("workspace_hint_in", { folder: info.workspace_root });
     },
     /** Uploaded files go into a fresh folder, so that no other one can be named. */
     fresh(uploads) {

@@ -2,7 +2,7 @@
 
 import { remove } from "../lib/api.js";
 import { button, confirm, fill, h, icon, keyed } from "../lib/dom.js";
-import { command, fail, forget, isEnded, openRun, shown, store } from "../lib/data.js";
+import { command, fail, forget, isEnded, openRun, shown, statusOf, store } from "../lib/data.js";
 import { oneLine, seconds, short } from "../lib/format.js";
 import { known, t } from "../lib/i18n.js";
 import { approvalCard } from "./approval.js";
@@ -56,12 +56,7 @@ export function runView(runId) {
   let drawnOverview = "";
   let wantedStep = 0;
 
-  const status = () => {
-    const run = shown();
-    if (state.replay) return run.status || "running";
-    if (!run?.status || (run.status === "running" && state.detail && state.detail.status !== "running" && !state.loading)) return state.detail?.status || run?.status || "";
-    return run.status;
-  };
+  const status = () => (state.replay ? state.replay.status || "running" : statusOf(state.run, state.detail));
 
   // -- head -------------------------------------------------------------------------------------------
 
@@ -77,7 +72,7 @@ export function runView(runId) {
     fill(
       parts.head,
       h("a", { class: "button plain small icon-only only-narrow back", href: "#/", "aria-label": t("all_runs") }, icon("back")),
-      h("div", { class: "run-title" }, h("h1", { title: goal }, goal ? oneLine(goal, 400) : skeleton(1)), h("p", { class: "run-facts" }, now ? statusChip(waiting && now === "running" ? "waiting" : now) : null, facts(run, now))),
+      h("div", { class: "run-title" }, h("h1", { title: goal }, goal ? oneLine(goal, 400) : skeleton(1)), h("p", { class: "run-facts" }, state.replay ? h("span", { class: "chip" }, icon("loop"), h("span", null, t("replay"))) : now ? statusChip(waiting && now === "running" ? "waiting" : now) : null, facts(run, now))),
       h("div", { class: "run-actions" }, actions(now)),
     );
     if (focused && element.isConnected) document.getElementById(focused)?.focus({ preventScroll: true });
@@ -85,7 +80,7 @@ export function runView(runId) {
 
   function facts(run, now) {
     if (!run?.lastSeq) return null;
-    const activity = now === "running" && !state.replay ? activityWords(run) : "";
+    const activity = now === "running" && !state.replay && run.activity.kind !== "waiting" ? activityWords(run) : "";
     return [
       activity ? h("span", { class: "activity" }, h("span", { class: "spinner", "aria-hidden": "true" }), activity) : null,
       h("span", { class: "fact" }, t("steps_n", { n: run.steps.size })),

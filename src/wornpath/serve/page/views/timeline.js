@@ -1,12 +1,10 @@
 // The timeline: one row a step, and between them what else happened. Only the rows in view are in the document.
 
 import { button, h, icon } from "../lib/dom.js";
-import { argumentsLine, oneLine, seconds, short, signed, tellingLine, textOf } from "../lib/format.js";
+import { argumentsLine, oneLine, seconds, short, signed, tellingLine, textOf, tone } from "../lib/format.js";
 import { known, t } from "../lib/i18n.js";
 import { VirtualList } from "../lib/virtual.js";
 import { resultWord, statusChip, subtaskIcon, who } from "./marks.js";
-
-const COSTLY = -0.04; // below this a step cost more than doing and talking costs anyway
 
 const REMARKS = {
   plan: ["list", (row) => (row.change === "made" ? t("row_plan", { n: row.count }) : t("row_replan", { n: row.count })), (row) => (row.change === "made" ? "" : row.reason)],
@@ -61,7 +59,7 @@ function stepRow(row) {
     h("span", { class: "row-number" }, h("span", { class: "visually-hidden" }, `${t("step")} `), String(row.step)),
     who(row.by),
     h("span", { class: "row-main" }, h("span", { class: "row-tool" }, tool), h("span", { class: "row-more" }, detail)),
-    h("span", { class: "row-figures" }, resultOf(row), row.reward === undefined ? null : h("span", { class: `row-reward ${row.reward > 0 ? "plus" : row.reward < COSTLY ? "minus" : ""}`, title: t("reward") }, signed(row.reward)), h("span", { class: "row-tokens", title: t("tokens") }, row.tokens ? t("tokens_n", { n: short(row.tokens) }) : row.state === "done" ? t("no_model") : ""), h("span", { class: "row-seconds" }, row.seconds === undefined ? "" : seconds(row.seconds))),
+    h("span", { class: "row-figures" }, resultOf(row), row.reward === undefined ? null : h("span", { class: `row-reward ${tone(row.reward)}`, title: t("reward") }, signed(row.reward)), h("span", { class: "row-tokens", title: t("tokens") }, row.tokens ? t("tokens_n", { n: short(row.tokens) }) : row.state === "done" ? t("no_model") : ""), h("span", { class: "row-seconds" }, row.seconds === undefined ? "" : seconds(row.seconds))),
   );
 }
 

@@ -3,7 +3,7 @@
 
 import { get } from "../lib/api.js";
 import { button, fill, h, icon } from "../lib/dom.js";
-import { argumentsLine, oneLine, percent, plain, seconds, signed, textOf, visible } from "../lib/format.js";
+import { argumentsLine, oneLine, percent, plain, seconds, signed, textOf, tone, visible } from "../lib/format.js";
 import { known, t } from "../lib/i18n.js";
 import { labelForm } from "./label.js";
 import { resultWord, riskWord, who, whoWord } from "./marks.js";
@@ -54,7 +54,7 @@ function outcome(row) {
     row.risk ? h("span", { class: `risk risk-${row.risk}` }, riskWord(row.risk)) : null,
     h("span", { class: "muted" }, seconds(row.seconds)),
     h("span", { class: "muted" }, row.tokens ? t("tokens_long", { n: row.tokens }) : t("no_model")),
-    row.reward === undefined ? null : h("span", { class: row.reward < 0 ? "minus" : "plus" }, `${t("reward")} ${signed(row.reward, 3)}`),
+    row.reward === undefined ? null : h("span", { class: tone(row.reward) }, `${t("reward")} ${signed(row.reward, 3)}`),
   ];
   return h("p", { class: "facts" }, facts);
 }
@@ -109,7 +109,7 @@ function evidence(run, row) {
       fill(
         box,
         h("h3", null, t("evidence")),
-        h("ul", { class: "evidence" }, answer.evidence.slice(0, 12).map((one) => h("li", null, h("a", { href: `#/runs/${one.run_id}/steps/${one.step}` }, t("evidence_run", { run: one.run_id.slice(-6), n: one.step })), h("span", { class: "candidate-text" }, ` ${one.action?.tool ?? ""} ${argumentsLine(one.action?.arguments)}`), h("span", { class: (one.reward ?? 0) < 0 ? "minus" : "plus" }, signed(one.reward ?? 0))))),
+        h("ul", { class: "evidence" }, answer.evidence.slice(0, 12).map((one) => h("li", null, h("a", { href: `#/runs/${one.run_id}/steps/${one.step}` }, t("evidence_run", { run: one.run_id.slice(-6), n: one.step })), h("span", { class: "candidate-text" }, ` ${one.action?.tool ?? ""} ${argumentsLine(one.action?.arguments)}`), h("span", { class: tone(one.reward ?? 0) }, signed(one.reward ?? 0))))),
       );
     })
     .catch(() => {}); // the decision itself is shown without it
