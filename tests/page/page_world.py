@@ -25,7 +25,7 @@ WAIT = 15_000  # milliseconds: how long the page may take on a busy machine
 
 
 class PlayedChat:
-    """A model that answers as BRAIN says; at a `hold` it waits with the next answer of that purpose until `let_go`, having streamed its text."""
+    """A model that answers as BRAIN says; held, it waits with its next answer, whose text it has streamed."""
 
     model = "played"
 
@@ -35,12 +35,15 @@ class PlayedChat:
         self._free = threading.Event()
         self._free.set()
         self.waits = threading.Event()
+        self.hold_when: Callable[[], bool] = lambda: not self._free.is_set()
+        """Whether the answer at hand waits; until `let_go`, and not after."""
 
     def hold(self) -> None:
         self._free.clear()
         self.waits.clear()
 
     def let_go(self) -> None:
+        self.hold_when = lambda: not self._free.is_set()
         self._free.set()
 
     async def complete(
@@ -50,7 +53,8 @@ class PlayedChat:
         if on_text is not None:
             for piece in done.text.splitlines(keepends=True):
                 on_text(piece)
-        if not self._free.is_set():
+        if self.hold_when():
+            self._free.clear()
             self.waits.set()
             await asyncio.to_thread(self._free.wait, 60)
         return done
