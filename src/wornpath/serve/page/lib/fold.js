@@ -176,8 +176,9 @@ const FOLD = {
   "approval.requested"(run, data, event) {
     run.pending.set(data.id, { ...data, run_id: run.id });
     run.activity = { kind: "waiting" };
-    const row = run._row("asked", event, { ask: data, answer: null });
-    run._actions.set(`ask:${data.id}`, row);
+    const before = run._actions.get(`ask:${data.id}`);
+    if (before && !before.answer) touch(before, { ask: data }); // a resumed run asks again
+    else run._actions.set(`ask:${data.id}`, run._row("asked", event, { ask: data, answer: null }));
     if (run._current()) touch(run._current(), { state: "asking", risk: data.risk });
   },
   "approval.answered"(run, data) {
