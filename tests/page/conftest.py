@@ -39,6 +39,7 @@ def contexts(browser: Browser) -> Iterator[Callable[..., BrowserContext]]:
 
     def make(**options: Any) -> BrowserContext:
         context = browser.new_context(**{"locale": "en-US", "viewport": {"width": 1440, "height": 900}, **options})
+        context.problems_expected = problems.clear
         context.on("weberror", lambda error: problems.append(f"{error.error}"))
         context.on("request", lambda request: problems.append(request.url) if foreign(request.url) else None)
         context.on("console", lambda said: problems.append(said.text) if broken(said) else None)

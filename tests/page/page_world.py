@@ -22,6 +22,7 @@ from wornpath.store import SqliteStore
 
 TOKEN = "a-token-for-the-tests-of-the-page"
 WAIT = 15_000  # milliseconds: how long the page may take on a busy machine
+expect.set_options()
 
 
 class PlayedChat:
@@ -108,7 +109,7 @@ def open_page(context: BrowserContext, site: Site, place: str = "#/") -> Page:
     page = context.new_page()
     page.set_default_timeout(WAIT)
     page.goto(f"{site.home}{place}")
-    expect(page.locator(".connection.is-live")).to_be_attached(timeout=WAIT)
+    expect(page.locator(".connection.is-live")).to_be_attached()
     return page
 
 

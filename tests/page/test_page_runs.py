@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from agent_world import FINISH, act, subtask
-from page_world import TOKEN, WAIT, Site, hand_in, open_page, rows
+from page_world import TOKEN, Site, hand_in, open_page, rows
 from playwright.sync_api import expect
 
 ASK = {"approve": "ask"}
@@ -23,7 +23,7 @@ WAITS = "May write_file run?"
 
 
 def chip(page: Any, status: str) -> None:
-    expect(page.locator(".run-head .chip")).to_have_text(status, timeout=WAIT)
+    expect(page.locator(".run-head .chip")).to_have_text(status)
 
 
 def workspace(site: Site, run_id: str) -> Path:
@@ -110,7 +110,7 @@ def test_an_action_is_allowed_by_mouse_with_its_diff_in_view(site: Any, contexts
     page = open_page(contexts(), place)
     run_id = hand_in(page, "Write a report")
     card = page.get_by_role("region", name=WAITS)
-    expect(card).to_be_visible(timeout=WAIT)
+    expect(card).to_be_visible()
     expect(card.locator(".diff-head")).to_contain_text("report.md")
     expect(card.locator(".diff-line.added").first).to_contain_text("# Report")
     expect(card.locator("img")).to_have_count(0)  # what the model wrote is text, never markup
@@ -130,10 +130,10 @@ def test_an_action_is_denied_by_mouse_and_says_why(site: Any, contexts: Any) -> 
     page = open_page(contexts(), place)
     run_id = hand_in(page, "Write a report")
     card = page.get_by_role("region", name=WAITS)
-    card.get_by_role("button", name="Deny").click(timeout=WAIT)
+    card.get_by_role("button", name="Deny").click()
     card.get_by_label("Why not?").fill("Wrong folder")
     card.get_by_role("button", name="Deny").click()
-    expect(page.locator(".row-button.answer-deny")).to_contain_text("Wrong folder", timeout=WAIT)
+    expect(page.locator(".row-button.answer-deny")).to_contain_text("Wrong folder")
     with place.store() as store:
         answer = next(iter(store.events(run_id, types=("approval.answered",))))
     assert (answer.data["answer"], answer.data["comment"], answer.data["by"]) == ("deny", "Wrong folder", "person")
@@ -149,7 +149,7 @@ def test_keyboard_alone_is_enough(site: Any, contexts: Any, answer: str) -> None
     keys.type("Write a report")
     keys.press("Control+Enter")
     title = page.get_by_role("heading", name=WAITS)
-    expect(title).to_be_focused(timeout=WAIT)  # what waits has the focus
+    expect(title).to_be_focused()  # what waits has the focus
     if answer == "allow":
         keys.press("a")
     else:
@@ -163,7 +163,7 @@ def test_keyboard_alone_is_enough(site: Any, contexts: Any, answer: str) -> None
         keys.press("Enter")
         keys.type("Not today")
         keys.press("Enter")
-    expect(page.locator(f".row-button.answer-{answer}").first).to_be_visible(timeout=WAIT)
+    expect(page.locator(f".row-button.answer-{answer}").first).to_be_visible()
     run_id = page.url.rpartition("/")[2]
     with place.store() as store:
         said = next(iter(store.events(run_id, types=("approval.answered",)))).data
@@ -174,7 +174,7 @@ def test_a_letter_typed_elsewhere_answers_nothing(site: Any, contexts: Any) -> N
     place = site(settings=ASK, **WRITING)
     page = open_page(contexts(), place)
     hand_in(page, "Write a report")
-    expect(page.get_by_role("heading", name=WAITS)).to_be_focused(timeout=WAIT)
+    expect(page.get_by_role("heading", name=WAITS)).to_be_focused()
     search = page.get_by_role("searchbox")
     search.focus()
     page.keyboard.type("add a deadline")
@@ -187,12 +187,12 @@ def test_a_question_is_answered(site: Any, contexts: Any) -> None:
     page = open_page(contexts(), place)
     run_id = hand_in(page, "Find the contract")
     card = page.get_by_role("region", name="Which year?")
-    expect(card.get_by_label("Your answer")).to_be_focused(timeout=WAIT)
+    expect(card.get_by_label("Your answer")).to_be_focused()
     page.keyboard.press("Enter")
     expect(card.get_by_role("alert")).to_have_text("Write an answer first.")
     page.keyboard.type("二〇二五")
     page.keyboard.press("Enter")
-    expect(page.locator(".row-button.answer-answer")).to_contain_text("二〇二五", timeout=WAIT)
+    expect(page.locator(".row-button.answer-answer")).to_contain_text("二〇二五")
     with place.store() as store:
         assert next(iter(store.events(run_id, types=("approval.answered",)))).data["comment"] == "二〇二五"
 
@@ -211,7 +211,7 @@ def test_a_reload_in_the_middle_loses_nothing(site: Any, contexts: Any) -> None:
     live = rows(page)
     page.reload()
     chip(page, DONE)
-    expect(page.locator(".row-button.finished")).to_be_visible(timeout=WAIT)
+    expect(page.locator(".row-button.finished")).to_be_visible()
     assert rows(page) == live
     with place.store() as store:
         steps = sum(event.type == "action.decided" for event in store.events(run_id))
@@ -224,7 +224,7 @@ def test_what_the_model_writes_is_seen_while_it_writes(site: Any, contexts: Any)
     asked = place.chat.inner.calls
     place.chat.hold_when = lambda: len(asked) > 2  # the plan and the choice are through; now the text
     hand_in(page, "Write a report")
-    expect(page.locator(".writing pre")).to_contain_text("All is **well**", timeout=WAIT)
+    expect(page.locator(".writing pre")).to_contain_text("All is **well**")
     place.chat.let_go()
     chip(page, DONE)
     expect(page.locator(".writing")).to_be_hidden()
@@ -235,15 +235,15 @@ def test_two_browsers_see_the_same_and_one_answer_counts(site: Any, contexts: An
     here, there = open_page(contexts(), place), open_page(contexts(locale="zh-CN", color_scheme="dark"), place)
     run_id = hand_in(here, "Write a report")
     item = there.locator(".run-item")
-    expect(item.locator(".run-item-goal")).to_have_text("Write a report", timeout=WAIT)
-    expect(item).to_contain_text("等你处理", timeout=WAIT)
+    expect(item.locator(".run-item-goal")).to_have_text("Write a report")
+    expect(item).to_contain_text("等你处理")
     item.click()
     cards = [page.locator(".approval") for page in (here, there)]
     for card in cards:
-        expect(card).to_be_visible(timeout=WAIT)
+        expect(card).to_be_visible()
     cards[1].get_by_role("button", name="允许").click()
     for card in cards:
-        expect(card).to_have_count(0, timeout=WAIT)
+        expect(card).to_have_count(0)
     chip(here, DONE)
     chip(there, "未验证")
     assert here.locator(".row-button").count() == there.locator(".row-button").count()
@@ -268,7 +268,7 @@ def test_a_run_is_cancelled_after_a_question(site: Any, contexts: Any) -> None:
     place = site(settings=ASK, **WRITING)
     page = open_page(contexts(), place)
     hand_in(page, "Write a report")
-    expect(page.get_by_role("region", name=WAITS)).to_be_visible(timeout=WAIT)
+    expect(page.get_by_role("region", name=WAITS)).to_be_visible()
     page.get_by_role("button", name="Cancel").click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_role("button", name="Keep as it is").click()
@@ -286,7 +286,7 @@ def test_a_server_that_comes_back_is_found_again(site: Any, contexts: Any) -> No
     page.evaluate("window.dispatchEvent(new Event('offline'))")
     page.get_by_role("textbox", name="Goal").fill("Write a report")
     page.get_by_role("button", name="Hand in").click()
-    expect(page.get_by_role("alert").filter(has_text="does not answer")).to_be_visible(timeout=WAIT)
+    expect(page.get_by_role("alert").filter(has_text="does not answer")).to_be_visible()
     page.context.set_offline(False)
     hand_in(page, "Write a report")
     chip(page, DONE)
@@ -298,5 +298,5 @@ def test_without_its_token_the_page_says_what_to_do(site: Any, contexts: Any) ->
     answer = page.goto(f"{place.url}/")
     assert answer.status == 401
     page.goto(f"{place.url}/t/{TOKEN}/")  # for browsers and clients that keep no cookies
-    expect(page.locator(".connection.is-live")).to_be_attached(timeout=WAIT)
+    expect(page.locator(".connection.is-live")).to_be_attached()
     expect(page.get_by_role("heading", name="What should be done?")).to_be_visible()

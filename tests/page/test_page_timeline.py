@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from page_world import WAIT, Record, Site, begin, end, open_page, rows, step
+from page_world import Record, Site, begin, end, open_page, rows, step
 from playwright.sync_api import Page, expect
 
 LONG = "20261120-101500-longer"
@@ -108,15 +108,15 @@ def test_new_steps_are_followed_unless_one_looks_back(site: Any, contexts: Any, 
     place = site()
     record(place, LONG, [*begin("Go through all files", tmp_path, ["Read the files"]), *steps(60)])
     page = open_page(contexts(), place, f"#/runs/{LONG}/steps")
-    expect(page.locator(".row-number", has_text="60")).to_be_visible(timeout=WAIT)
+    expect(page.locator(".row-number", has_text="60")).to_be_visible()
     record(place, LONG, step(61))
-    expect(page.locator(".row-number", has_text="61")).to_be_visible(timeout=WAIT)
+    expect(page.locator(".row-number", has_text="61")).to_be_visible()
     expect(page.get_by_role("button", name="Latest")).to_be_hidden()
 
     page.evaluate("document.querySelector('.scroller').scrollTop = 0")
     expect(page.get_by_role("button", name="Latest")).to_be_visible()
     record(place, LONG, step(62))
-    expect(page.locator(".run-facts")).to_contain_text("62 steps", timeout=WAIT)
+    expect(page.locator(".run-facts")).to_contain_text("62 steps")
     assert first_visible(page) == 1
     page.get_by_role("button", name="Latest").click()
     expect(page.locator(".row-number", has_text="62")).to_be_visible()
@@ -147,7 +147,7 @@ def test_the_drawer_tells_why(short_run: Site, contexts: Any) -> None:
 
 def test_a_run_is_looked_back_on_step_by_step(short_run: Site, contexts: Any) -> None:
     page = open_page(contexts(), short_run, f"#/runs/{SHORT}/steps")
-    expect(page.locator(".row-button.finished")).to_be_visible(timeout=WAIT)
+    expect(page.locator(".row-button.finished")).to_be_visible()
     whole = rows(page)
     page.get_by_role("button", name="Replay").click()
     slider = page.get_by_role("slider", name="Moment of the run")
@@ -159,13 +159,14 @@ def test_a_run_is_looked_back_on_step_by_step(short_run: Site, contexts: Any) ->
     assert slider.get_attribute("aria-valuetext") == "Step 1: read_file"
     expect(page.locator(".plan-tree li.is-active")).to_have_count(1)
     slider.press("End")
+    expect(page.locator(".row-button.finished")).to_be_visible()
     assert rows(page) == whole
     slider.press("Home")
     expect(page.locator(".row-button.step")).to_have_count(0)
     page.get_by_role("button", name="1× speed").click()
     page.get_by_role("button", name="4× speed").click()
-    page.get_by_role("button", name="Play").click()
-    expect(page.locator(".row-button.finished")).to_be_visible(timeout=WAIT)
+    page.get_by_role("button", name="Play", exact=True).click()
+    expect(page.locator(".row-button.finished")).to_be_visible()
     page.get_by_role("button", name="End the replay").click()
     expect(slider).to_have_count(0)
     assert rows(page) == whole
@@ -173,12 +174,12 @@ def test_a_run_is_looked_back_on_step_by_step(short_run: Site, contexts: Any) ->
 
 def test_a_step_has_an_address(short_run: Site, contexts: Any) -> None:
     page = open_page(contexts(), short_run, f"#/runs/{SHORT}/steps/2")
-    expect(page.locator("#drawer-title")).to_have_text("Step 2", timeout=WAIT)
+    expect(page.locator("#drawer-title")).to_have_text("Step 2")
 
 
 def test_an_unknown_run_is_said_to_be_unknown(site: Any, contexts: Any) -> None:
     page = open_page(contexts(), site(), "#/runs/20200101-000000-nobody")
-    expect(page.get_by_text("There is no such run")).to_be_visible(timeout=WAIT)
+    expect(page.get_by_text("There is no such run")).to_be_visible()
 
 
 def test_runs_are_searched_and_sifted(short_run: Site, contexts: Any, tmp_path: Path) -> None:

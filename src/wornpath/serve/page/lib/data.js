@@ -59,10 +59,13 @@ export async function loadRuns({ older = false } = {}) {
   }
 }
 
-export const search = debounced((patch) => {
+const loadFound = debounced(() => loadRuns(), 180);
+
+/** Search the runs by {query} or {filter}. */
+export function search(patch) {
   store.set(patch);
-  loadRuns();
-}, 180);
+  loadFound();
+}
 
 function takeRow(row) {
   if (row.deleted) return;

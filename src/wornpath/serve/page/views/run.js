@@ -34,7 +34,7 @@ export function runView(runId) {
     approvals: h("div", { class: "approvals" }),
     tabs: h("nav", { class: "tabs", "aria-label": t("views_of_run") }),
     problem: h("div"),
-    aside: h("aside", { class: "run-aside", "aria-label": t("overview") }),
+    aside: h("aside", { class: "run-aside", "aria-label": t("overview"), tabindex: "0" }),
     overview: h("div", { class: "aside-overview" }),
     drawer: h("div", { class: "aside-drawer" }),
     writing: h("div", { class: "writing hidden" }),
@@ -65,14 +65,14 @@ export function runView(runId) {
     const now = status();
     const goal = run?.goal?.text ?? state.detail?.goal ?? "";
     const waiting = state.approvals.some((one) => one.run_id === run?.id);
-    const signature = [now, goal, run?.steps.size, run?.totalTokens, run?.activity.kind, run?.activity.action?.tool, waiting, state.replay !== null, replay !== null, state.loading].join("|");
+    const signature = [now, goal, run?.steps.size, run?.totalTokens, run?.activity.kind, run?.activity.action?.tool, waiting, state.replay !== null, replay !== null, state.loading, state.runProblem !== null].join("|");
     if (signature === drawnHead) return;
     drawnHead = signature;
     const focused = document.activeElement?.id;
     fill(
       parts.head,
       h("a", { class: "button plain small icon-only only-narrow back", href: "#/", "aria-label": t("all_runs") }, icon("back")),
-      h("div", { class: "run-title" }, h("h1", { title: goal }, goal ? oneLine(goal, 400) : skeleton(1)), h("p", { class: "run-facts" }, state.replay ? h("span", { class: "chip" }, icon("loop"), h("span", null, t("replay"))) : now ? statusChip(waiting && now === "running" ? "waiting" : now) : null, facts(run, now))),
+      h("div", { class: "run-title" }, h("h1", { title: goal }, goal ? oneLine(goal, 400) : state.runProblem ? runId : [h("span", { class: "visually-hidden" }, t("loading")), skeleton(1)]), h("p", { class: "run-facts" }, state.replay ? h("span", { class: "chip" }, icon("loop"), h("span", null, t("replay"))) : now ? statusChip(waiting && now === "running" ? "waiting" : now) : null, facts(run, now))),
       h("div", { class: "run-actions" }, actions(now)),
     );
     if (focused && element.isConnected) document.getElementById(focused)?.focus({ preventScroll: true });

@@ -162,6 +162,7 @@ export default {
   replay: "Replay",
   cancel_question: "Cancel this run? What it has done so far stays, and can be undone.",
   delete_question: "Delete this run with its record? Its files in the folder stay. It can then no longer be undone or learnt from.",
+  loading: "Loading",
   no_such_run: "There is no such run",
   run_queued: "Waiting for its turn",
   run_starting: "The first step is on its way",

@@ -162,6 +162,7 @@ export default {
   replay: "回放",
   cancel_question: "取消这次运行？已做的改动会保留，可以撤销。",
   delete_question: "删除这次运行及其记录？文件夹中的文件会保留，但之后无法撤销，也无法从中学习。",
+  loading: "正在加载",
   no_such_run: "没有这次运行",
   run_queued: "排队中",
   run_starting: "第一步即将开始",
