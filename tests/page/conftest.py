@@ -33,13 +33,13 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def contexts(browser: Browser) -> Iterator[Callable[..., BrowserContext]]:
-    """Makes browser contexts, as separate as two people's browsers. A script that failed, or a request that left the host, fails the test."""
+    """Makes browser contexts, as separate as two people's browsers. A failing script or a request that leaves the host fails the test."""
     made: list[BrowserContext] = []
     problems: list[str] = []
 
     def make(**options: Any) -> BrowserContext:
         context = browser.new_context(**{"locale": "en-US", "viewport": {"width": 1440, "height": 900}, **options})
-        context.problems_expected = problems.clear
+        context.forgive = problems.clear
         context.on("weberror", lambda error: problems.append(f"{error.error}"))
         context.on("request", lambda request: problems.append(request.url) if foreign(request.url) else None)
         context.on("console", lambda said: problems.append(said.text) if broken(said) else None)
@@ -71,7 +71,13 @@ def site(tmp_path: Path) -> Iterator[Callable[..., Site]]:
 
     with ExitStack() as stack:
 
-        def start(*, chat: Any = None, token: str | None = "a-token-for-the-tests-of-the-page", settings: Any = None, **brain: Any) -> Site:
+        def start(
+            *,
+            chat: Any = None,
+            token: str | None = "a-token-for-the-tests-of-the-page",
+            settings: Any = None,
+            **brain: Any,
+        ) -> Site:
             made = chat or PlayedChat(Brain(**brain))
             return stack.enter_context(Site(tmp_path / "home", made, token=token, **(settings or {})))
 

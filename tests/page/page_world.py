@@ -12,8 +12,20 @@ from typing import Any
 from agent_world import Brain
 from playwright.sync_api import BrowserContext, Page, expect
 
-from wornpath.core import Action, Candidate, Decision, Evaluation, EventType, Goal, Observation, Plan, State, Subtask
-from wornpath.core import Usage, to_json
+from wornpath.core import (
+    Action,
+    Candidate,
+    Decision,
+    Evaluation,
+    EventType,
+    Goal,
+    Observation,
+    Plan,
+    State,
+    Subtask,
+    Usage,
+    to_json,
+)
 from wornpath.llm import ScriptedChat
 from wornpath.llm.chat import Chat, Completion
 from wornpath.serve import running
@@ -47,9 +59,7 @@ class PlayedChat:
         self.hold_when = lambda: not self._free.is_set()
         self._free.set()
 
-    async def complete(
-        self, messages: Any, *, on_text: Callable[[str], None] | None = None, **more: Any
-    ) -> Completion:
+    async def complete(self, messages: Any, *, on_text: Callable[[str], None] | None = None, **more: Any) -> Completion:
         done = await self.inner.complete(messages, **more)
         if on_text is not None:
             for piece in done.text.splitlines(keepends=True):
@@ -129,7 +139,9 @@ def rows(page: Page) -> list[str]:
 Record = tuple[EventType, Mapping[str, Any], int]
 
 
-def step(number: int, *, by: str = "llm", result: Any = "ok", tool: str = "read_file", text: str = "seen") -> list[Record]:
+def step(
+    number: int, *, by: str = "llm", result: Any = "ok", tool: str = "read_file", text: str = "seen"
+) -> list[Record]:
     """The events of one step: a model call, a decision of three candidates, the action and its evaluation."""
     actions = [Action.of(tool, path=f"file-{number}.txt"), Action.of("list_files"), Action.of("finish")]
     sources = ("llm", "recalled", "control")
@@ -149,7 +161,11 @@ def step(number: int, *, by: str = "llm", result: Any = "ok", tool: str = "read_
     return [
         ("model.called", {**called, "messages": [], "texts": []}, number - 1),
         ("action.decided", {"decision": to_json(decision), "skipped": by == "policy"}, number),
-        ("action.started", {"id": f"a{number}", "action": to_json(actions[0]), "risk": "read", "idempotent": True}, number),
+        (
+            "action.started",
+            {"id": f"a{number}", "action": to_json(actions[0]), "risk": "read", "idempotent": True},
+            number,
+        ),
         ("action.finished", {"id": f"a{number}", "observation": to_json(seen), "seconds": 0.02}, number),
         ("evaluation.made", {"scope": "step", "evaluation": to_json(Evaluation(-0.01))}, number),
     ]
@@ -158,7 +174,15 @@ def step(number: int, *, by: str = "llm", result: Any = "ok", tool: str = "read_
 def begin(goal: str, workspace: Path, subtasks: Sequence[str]) -> list[Record]:
     """The events a run begins with, up to its first subtask."""
     plan = Plan(tuple(Subtask(i, text, "read") for i, text in enumerate(subtasks, 1)))
-    start = {"version": "0", "model": "m", "policy_version": "prior", "seed": 0, "options": {}, "parent": None, "pid": 0}
+    start = {
+        "version": "0",
+        "model": "m",
+        "policy_version": "prior",
+        "seed": 0,
+        "options": {},
+        "parent": None,
+        "pid": 0,
+    }
     return [
         ("run.started", start, 0),
         ("goal.set", {"goal": to_json(Goal(goal, str(workspace)))}, 0),
@@ -168,7 +192,14 @@ def begin(goal: str, workspace: Path, subtasks: Sequence[str]) -> list[Record]:
 
 
 def end(run_id: str, steps: int, status: str = "met", **more: Any) -> list[Record]:
-    result = {"run_id": run_id, "status": status, "summary": "All of it was read.", "reward": 0.9, "steps": steps, **more}
+    result = {
+        "run_id": run_id,
+        "status": status,
+        "summary": "All of it was read.",
+        "reward": 0.9,
+        "steps": steps,
+        **more,
+    }
     verdict = to_json(Evaluation(1.0, "met", "check", "1 of 1 checks passed"))
     return [
         ("subtask.finished", {"subtask": 1, "status": "done", "why": "finished"}, steps),

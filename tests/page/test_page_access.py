@@ -1,4 +1,4 @@
-"""Open to everyone: axe finds nothing in any view, in light and dark, in both languages; and nothing on the page reaches beyond its host."""
+"""Open to everyone: axe finds nothing in any view, in light and dark, in both languages; and nothing reaches beyond the host."""
 
 from __future__ import annotations
 
@@ -15,26 +15,42 @@ from playwright.sync_api import Page, expect
 RUN = "20261120-101500-abcdef"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 LANGUAGES = ("en-US", "zh-CN")
+SETTLED = """() => document.getAnimations().forEach((one) => one.effect.getTiming().iterations === Infinity || one.finish())"""
 PHONE = {"width": 390, "height": 844}
 
 
 def violations(page: Page) -> list[str]:
     """What axe finds, a line an element."""
-    page.evaluate("Promise.all(document.getAnimations().map((one) => one.finish === undefined || one.effect.getTiming().iterations === Infinity || one.finish()))")
+    page.evaluate(SETTLED)
     found = Axe().run(page, options={"runOnly": {"type": "tag", "values": RULES}}).response["violations"]
-    return [f"{one['id']}: {node['html'][:200]} {node['failureSummary'][:300]}" for one in found for node in one["nodes"]]
+    return [
+        f"{one['id']}: {node['html'][:200]} {node['failureSummary'][:300]}" for one in found for node in one["nodes"]
+    ]
 
 
 def a_run(place: Site, workspace: Path) -> None:
-    files = {"note.md": "# A note\n\nWith a [link](https://example.org), `code`, and\n\n| a | b |\n|---|---|\n| 1 | 2 |\n", "rows.csv": "a,b\n1,2\n"}
+    files = {
+        "note.md": "# A note\n\nWith a [link](https://example.org), `code`, and\n\n| a | b |\n|---|---|\n| 1 | 2 |\n",
+        "rows.csv": "a,b\n1,2\n",
+    }
     workspace.mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
         (workspace / name).write_text(text, "utf-8")
-    records = [*begin("Go through the files 文件", workspace, ["Read the files", "Sum them up"]), *step(1), *step(2, by="policy"), *step(3, by="person", result="error")]
+    records = [
+        *begin("Go through the files 文件", workspace, ["Read the files", "Sum them up"]),
+        *step(1),
+        *step(2, by="policy"),
+        *step(3, by="person", result="error"),
+    ]
     with place.store() as store:
         store.append_many(RUN, records)
         for name, text in files.items():
-            store.append(RUN, "artifact.written", {"path": name, "bytes": len(text), "media_type": "text/plain", "sha256": ""}, step=3)
+            store.append(
+                RUN,
+                "artifact.written",
+                {"path": name, "bytes": len(text), "media_type": "text/plain", "sha256": ""},
+                step=3,
+            )
         store.append(RUN, "loop.found", {"length": 2, "action": {"tool": "read_file"}}, step=3)
         store.append_many(RUN, end(RUN, 3))
         store.add_note("Amounts are in euros.", scope="user")
@@ -46,7 +62,9 @@ VIEWS: dict[str, Callable[[Page], None]] = {
     f"#/runs/{RUN}/steps/2": lambda page: page.locator(".drawer details > summary").last.click(),
     f"#/runs/{RUN}/files/note.md": lambda page: expect(page.locator(".markdown, .problem").first).to_be_visible(),
     f"#/runs/{RUN}/files/rows.csv": lambda page: expect(page.locator(".preview table, .problem").first).to_be_visible(),
-    f"#/runs/{RUN}/changes": lambda page: expect(page.locator(".change, .problem, .changes .empty").first).to_be_visible(),
+    f"#/runs/{RUN}/changes": lambda page: expect(
+        page.locator(".change, .problem, .changes .empty").first
+    ).to_be_visible(),
     f"#/runs/{RUN}/chat": lambda page: expect(page.locator(".chat .empty")).to_be_visible(),
     f"#/runs/{RUN}/compare": lambda page: expect(page.locator(".compare > :not(.skeleton)").first).to_be_visible(),
     "#/learning": lambda page: expect(page.locator(".policies > div > :not(.skeleton)").first).to_be_visible(),
@@ -142,4 +160,4 @@ def test_only_its_own_scripts_and_styles_can_run(site: Any, contexts: Any) -> No
         })"""
     )
     assert (blocked, page.evaluate("window.foreign")) == ("script-src-elem", None)
-    context.problems_expected()
+    context.forgive()

@@ -126,7 +126,9 @@ def test_an_action_is_allowed_by_mouse_with_its_diff_in_view(site: Any, contexts
 
 
 def test_an_action_is_denied_by_mouse_and_says_why(site: Any, contexts: Any) -> None:
-    place = site(settings=ASK, **{**WRITING, "actions": [*WRITING["actions"][:1], act("ask_person", question="What now?")]})
+    place = site(
+        settings=ASK, **{**WRITING, "actions": [*WRITING["actions"][:1], act("ask_person", question="What now?")]}
+    )
     page = open_page(contexts(), place)
     run_id = hand_in(page, "Write a report")
     card = page.get_by_role("region", name=WAITS)
@@ -142,7 +144,9 @@ def test_an_action_is_denied_by_mouse_and_says_why(site: Any, contexts: Any) -> 
 
 @pytest.mark.parametrize("answer", ["allow", "deny"])
 def test_keyboard_alone_is_enough(site: Any, contexts: Any, answer: str) -> None:
-    place = site(settings=ASK, **{**WRITING, "actions": [*WRITING["actions"][:1], act("ask_person", question="What now?")]})
+    place = site(
+        settings=ASK, **{**WRITING, "actions": [*WRITING["actions"][:1], act("ask_person", question="What now?")]}
+    )
     page = open_page(contexts(), place)
     keys = page.keyboard
     expect(page.get_by_role("textbox", name="Goal")).to_be_focused()
@@ -183,7 +187,9 @@ def test_a_letter_typed_elsewhere_answers_nothing(site: Any, contexts: Any) -> N
 
 
 def test_a_question_is_answered(site: Any, contexts: Any) -> None:
-    place = site(plan=[subtask("Find the contract", "find")], actions=[act("ask_person", question="Which year?"), FINISH])
+    place = site(
+        plan=[subtask("Find the contract", "find")], actions=[act("ask_person", question="Which year?"), FINISH]
+    )
     page = open_page(contexts(), place)
     run_id = hand_in(page, "Find the contract")
     card = page.get_by_role("region", name="Which year?")

@@ -26,7 +26,9 @@ def steps(count: int) -> list[Record]:
 @pytest.fixture
 def long_run(site: Any, tmp_path: Path) -> Site:
     place: Site = site()
-    record(place, LONG, [*begin("Go through all files", tmp_path, ["Read the files"]), *steps(STEPS), *end(LONG, STEPS)])
+    record(
+        place, LONG, [*begin("Go through all files", tmp_path, ["Read the files"]), *steps(STEPS), *end(LONG, STEPS)]
+    )
     return place
 
 

@@ -52,7 +52,7 @@ function blocks(lines, depth = 0) {
 }
 
 const bullet = (line) => /^( *)([-*+]|\d{1,9}[.)])\s+(.*)$/.exec(line);
-const isTable = (lines, i) => lines[i].includes("|") && /^\s*\|?\s*:?-{2,}:?\s*(\|\s*:?-{2,}:?\s*)*\|?\s*$/.test(lines[i + 1] ?? "");
+const isTable = (lines, i) => lines[i].includes("|") && (lines[i + 1] ?? "").includes("|") && /^\s*\|?\s*:?-+:?\s*(\|\s*:?-+:?\s*)*\|?\s*$/.test(lines[i + 1]);
 const startsBlock = (lines, i) =>
   /^ {0,3}(#{1,6}\s|>|```|~~~)/.test(lines[i]) || Boolean(bullet(lines[i])) || isTable(lines, i) || /^ {0,3}([-*_])(\s*\1){2,}\s*$/.test(lines[i]);
 
