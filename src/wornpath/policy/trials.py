@@ -12,7 +12,8 @@ DELTA or more are promoted, and at most α = 10 % of those as good are refused, 
 are estimated from its own runs (shrunk towards their mean). Ref.: Wald, Sequential Analysis (1947), section 3.2.
 
 **Rollback**: a CUSUM of the same likelihood ratio over the runs since the promotion (Page 1954). With threshold h its mean
-time to a false alarm is at least exp(h) = 100 runs (Lorden 1971); with a baseline of .8 it takes five failures in a row.
+time to a false alarm is at least exp(h) = 100 runs (Lorden 1971); with a baseline of .8 it
+takes six failures in a row, with .9 four.
 """
 
 from __future__ import annotations
@@ -156,7 +157,7 @@ def failing(outcomes: Sequence[tuple[str, bool]], rates: dict[str, float], mean:
         if total >= ALARM:
             recent = outcomes[since : i + 1]
             bad = sum(not m for _, m in recent)
-            figures = {"runs": len(outcomes), "recent": len(recent), "failed": bad, "baseline": round(mean, 4)}
+            figures = {"runs": i + 1, "recent": len(recent), "failed": bad, "baseline": round(mean, 4)}
             why = f"{bad} of the last {len(recent)} runs failed, where {mean:.0%} was met before (CUSUM, one false alarm in 100 runs)"
             return Ruling("refuse", why, {**figures, "evidence": round(total, 4)})
     return None

@@ -157,6 +157,9 @@ def _on_environment(
     from wornpath.learn import evaluate, require_torch, train
 
     require_torch()
+    import torch
+
+    torch.set_num_threads(1)  # the networks are small: threads would wait for each other most of the time
     from wornpath.envs.named import environment
 
     named = environment(env)
