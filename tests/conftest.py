@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import HealthCheck, settings
 # The same examples at every run, and no deadlines: a busy machine is no bug.
 settings.register_profile("suite", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("suite")
+os.environ["WORNPATH_AFTER_RUN"] = "off"  # no learner of its own for every run that a test makes
 
 
 @pytest.fixture(scope="session")

@@ -40,8 +40,10 @@ from wornpath.core import (
 from wornpath.experience import Tracker
 from wornpath.experience.live import Experience
 from wornpath.guard import ApprovalAnswer, ApproveMode, Approver, Limits, SandboxMode, Session, check_names, read_rules
+from wornpath.learn.spawn import spawn_after_run
 from wornpath.llm.chat import Chat
 from wornpath.policy import CountPolicy, Policy, PriorPolicy
+from wornpath.policy.assign import policy_for
 from wornpath.proposer import Proposer
 from wornpath.recaller import Recaller
 from wornpath.resuming import ENDED, not_ended, recorded_start, take_up, to_data
@@ -281,7 +283,9 @@ class AutoGPT:
     def policy(self) -> Policy:
         """What chooses among candidates."""
         if self._policy is None:
-            self._policy = PriorPolicy() if self.experience.config.policy == "prior" else CountPolicy()
+            wanted = self.experience.config.policy
+            base = PriorPolicy() if wanted == "prior" else CountPolicy()
+            self._policy = policy_for(self.store, self.run_id, base) if wanted == "learnt" else base
         return self._policy
 
     def _begin(self) -> Actor:
@@ -457,6 +461,8 @@ class AutoGPT:
         """Learn from the run just ended. Whatever goes wrong with that, the run's result stands."""
         try:
             self.experience.learn(self.store.events(self.run_id), self._texts())
+            if self.experience.config.policy == "learnt":
+                spawn_after_run(self.store, self.run_id)
         except WornpathError as error:
             logging.getLogger("wornpath").warning("Nothing was learnt from run %s: %s", self.run_id, error)
 

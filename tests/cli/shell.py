@@ -39,7 +39,8 @@ class Shell:
 
     def environment(self, **more: str) -> dict[str, str]:
         clean = {name: value for name, value in os.environ.items() if not name.startswith(DROPPED)}
-        return {**clean, "LC_ALL": "C.UTF-8", "WORNPATH_HOME": str(self.home), **self.env, **more}
+        ours = {"LC_ALL": "C.UTF-8", "WORNPATH_HOME": str(self.home), "WORNPATH_AFTER_RUN": "off"}
+        return {**clean, **ours, **self.env, **more}
 
     def call(
         self, *arguments: str, input: str | bytes | None = None, timeout: float = 60, **env: str

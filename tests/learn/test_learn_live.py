@@ -12,13 +12,14 @@ from version_world import record_run
 from wornpath.core import UsageError
 from wornpath.learn.after import MIN_EPISODES, after_run, balanced, learn_afresh, train_candidate
 from wornpath.policy import live
+from wornpath.policy.files import file_lock
 from wornpath.policy.past import counted, lived
-from wornpath.policy.registry import FOLDER, Registry, file_lock
+from wornpath.policy.registry import FOLDER, Registry
 from wornpath.store import SqliteStore
 
 pytest.importorskip("torch")
 
-from wornpath.learn.live import LiveConfig, inputs_of, learn, steps_of  # noqa: E402
+from wornpath.learn.live import LiveConfig, inputs_of, learn, steps_of
 
 
 def log(store: SqliteStore, runs: int = 12, **more: object) -> None:

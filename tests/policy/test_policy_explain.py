@@ -216,7 +216,11 @@ def test_a_new_hard_family_does_not_look_like_a_decline(store: SqliteStore) -> N
 
 
 def test_what_to_forget_is_a_family_or_a_run(store: SqliteStore) -> None:
-    for name, family in (("20260101-000001-aaa", "mail"), ("20260101-000002-bbb", "orders"), ("20260101-000003-ccc", "mail")):
+    for name, family in (
+        ("20260101-000001-aaa", "mail"),
+        ("20260101-000002-bbb", "orders"),
+        ("20260101-000003-ccc", "mail"),
+    ):
         record_run(store, name, family=family)
     assert sorted(runs_of(store, "mail")) == ["20260101-000001-aaa", "20260101-000003-ccc"]
     assert runs_of(store, "20260101-000002") == ["20260101-000002-bbb"]

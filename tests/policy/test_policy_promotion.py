@@ -129,7 +129,7 @@ def test_a_candidate_is_tried_and_promoted_by_real_runs(store: SqliteStore) -> N
     said = promotion.watch(store)
     assert len(said) == 1 and said[0].startswith("v1 was promoted") and "not worse by 20%" in said[0]
     assert registry.current == "v1" and registry.info("v1").baseline == pytest.approx(13 / 17, abs=1e-3)
-    event = [e for e in store.events("", types=("policy.changed",)) if e.data["change"] == "promoted"][0]
+    event = next(e for e in store.events("", types=("policy.changed",)) if e.data["change"] == "promoted")
     assert event.data["figures"]["runs"] == 10 and event.data["previous"] == PRIOR
 
 

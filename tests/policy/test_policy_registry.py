@@ -12,7 +12,8 @@ from version_world import policy
 
 from wornpath.core import Action, Candidate, State, UsageError
 from wornpath.policy import assign
-from wornpath.policy.registry import KEPT_CANDIDATES, PRIOR, Registry, file_lock
+from wornpath.policy.files import file_lock
+from wornpath.policy.registry import KEPT_CANDIDATES, PRIOR, Registry
 from wornpath.store import SqliteStore
 
 INFO = {"algorithm": "dqn", "episodes": 7, "metrics": {"brier": 0.2}}

@@ -135,6 +135,7 @@ def read_run(events: Iterable[Event]) -> Trace:
                     steps = []
             case "person.said":
                 trace.rating = str(data.get("rating") or trace.rating)
+                trace.learn = trace.learn and data.get("kind") != "forget"
             case _:
                 pass
     if steps:

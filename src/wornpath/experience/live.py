@@ -28,7 +28,9 @@ class ExperienceConfig:
     """Say it again with today's things; without, only the very same action is offered."""
     gate: Literal["off", "trial", "certified", "on"] = "on"
     """When the model may be left out (`policy.gate`)."""
-    policy: Literal["prior", "counts", "learnt"] = "counts"
+    policy: Literal["prior", "counts", "learnt"] = "learnt"
+    """What chooses: the model's prior, the counts, or the policy version in use (the counts until there is one). Only with
+    `learnt` is a version trained after a run."""
     plans: bool = True
     """Recall plans too."""
     shadow: float = 0.1

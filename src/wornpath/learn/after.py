@@ -11,9 +11,10 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from wornpath.core import UsageError
+from wornpath.policy.files import file_lock
 from wornpath.policy.past import Lived, counted, lived
 from wornpath.policy.promotion import watch
-from wornpath.policy.registry import FOLDER, PRIOR, Registry, VersionInfo, file_lock
+from wornpath.policy.registry import FOLDER, PRIOR, Registry, VersionInfo
 
 if TYPE_CHECKING:
     from wornpath.learn.live import LiveConfig

@@ -119,7 +119,7 @@ def inputs_of(t: Transition, evidence: Evidence, n0: float) -> Inputs:
     keys = tuple(features.evidence_key(t.state, c) for c in t.candidates)
     bias = np.full(len(prior), NEVER, dtype=np.float32)
     bias[prior > 0] = np.log(prior[prior > 0])
-    trust = shrinkage([evidence.count(k) for k in keys], n0).astype(np.float32)
+    trust = shrinkage([features.known_uses(t.state, c, evidence) for c in t.candidates], n0).astype(np.float32)
     return Inputs(live.rows(t.state, t.candidates), bias, trust, None, keys)
 
 

@@ -37,7 +37,7 @@ def mixed_prior(prior: Sequence[float], mask: Sequence[bool], mix: float = PRIOR
     return np.asarray((1 - mix) * (weights / total) + mix * uniform if total > 0 else uniform)
 
 
-def shrinkage(counts: Sequence[int] | Array, n0: float) -> Array:
+def shrinkage(counts: Sequence[float] | Array, n0: float) -> Array:
     """c = n / (n + n₀): how far the learnt score is trusted; 1 everywhere when N0 is 0."""
     n = np.asarray(counts, dtype=np.float64)
     return np.ones_like(n) if n0 == 0 else np.asarray(n / (n + n0))

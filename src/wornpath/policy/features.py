@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from wornpath.core import Action, Candidate, Entity, State, digest
 from wornpath.experience.text import content_words, hashed_grams, identifiers, is_stale, trigrams
+from wornpath.policy.evidence import Evidence
 
 Array = npt.NDArray[np.float32]
 
@@ -106,6 +107,14 @@ def evidence_key(state: State, candidate: Candidate) -> str:
             template(state, candidate),
         )
     )
+
+
+def known_uses(state: State, candidate: Candidate, evidence: Evidence) -> float:
+    """n of the choice rule: in how many episodes something like CANDIDATE was done, by EVIDENCE or by what STATE recalls,
+    which counts the runs since the version was made too.
+    """
+    recalled = recalled_as(state, candidate.action)
+    return max(evidence.count(evidence_key(state, candidate)), recalled[1] + recalled[2] if recalled else 0.0)
 
 
 def asked_kind(goal: str) -> str:

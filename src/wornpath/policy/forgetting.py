@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from wornpath.core import UsageError
+from wornpath.experience.live import Experience
 from wornpath.policy.promotion import run_family
 from wornpath.policy.registry import Registry
 
@@ -37,12 +38,17 @@ def runs_of(store: Store, what: str) -> list[str]:
 
 
 def mark(store: Store, runs: Sequence[str], why: str) -> None:
-    """Mark RUNS as forgotten: they are experience no more, whatever is learnt or counted from now on."""
+    """Mark RUNS as forgotten, and take them out of the counts and of what is recalled: they are experience no more.
+
+    Raises UsageError, and marks nothing, when one of them is at work."""
     for run_id in runs:
         if store.run(run_id).status == "running":
             raise UsageError(f"Run {run_id} is at work; stop it before forgetting it.")
     for run_id in runs:
         store.append(run_id, "person.said", {"kind": "forget", "text": why}, step=store.run(run_id).steps)
+    memory = Experience.of(store).memory
+    for run_id in runs:
+        memory.forget(run_id)
 
 
 def spoiled(store: Store, registry: Registry, runs: Sequence[str]) -> list[str]:

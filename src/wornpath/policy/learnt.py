@@ -13,7 +13,7 @@ import numpy as np
 from wornpath.core import Action, Candidate, Decision, State, UsageError
 from wornpath.policy import choice, live
 from wornpath.policy.evidence import Evidence
-from wornpath.policy.features import dense, evidence_key, grams
+from wornpath.policy.features import dense, grams, known_uses
 from wornpath.policy.network import Array, Network
 
 REVERSIBLE_TOOLS = frozenset({"list_files", "read_file", "find_files", "search_text", "act"})
@@ -115,7 +115,7 @@ class LearntPolicy:
         """c of each candidate; 1 where the policy reads plain vectors, which have no templates."""
         if self.n0 == 0 or self.network.spec.kind == "vector":
             return np.ones(len(candidates))
-        return choice.shrinkage([self.evidence.count(evidence_key(state, c)) for c in candidates], self.n0)
+        return choice.shrinkage([known_uses(state, c, self.evidence) for c in candidates], self.n0)
 
     def _inputs(self, state: State, candidates: Sequence[Candidate]) -> tuple[Array, list[tuple[int, ...]] | None]:
         spec = self.network.spec

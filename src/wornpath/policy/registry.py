@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -20,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from wornpath.core import UsageError, from_json, to_json
-from wornpath.policy import versions
+from wornpath.policy.files import file_lock, replace_file
 from wornpath.policy.prior import PriorPolicy
 
 if TYPE_CHECKING:
@@ -126,6 +125,8 @@ class Registry:
         info = self.info(version)
         if info.removed:
             raise UsageError(f"Policy {version} is listed, but its files were removed: {info.why}.")
+        from wornpath.policy import versions  # numpy: only where something was learnt
+
         policy = versions.load(self.folder / info.version)
         policy.version = info.version
         return policy
@@ -137,6 +138,8 @@ class Registry:
     ) -> VersionInfo:
         """Save POLICY as a new candidate under the next number. INFO (algorithm, episodes, metrics, ...) is kept beside
         it. Older candidates that no trial needs are removed."""
+        from wornpath.policy import versions
+
         with self._locked() as state:
             name = f"v{state.following}"
             policy.version = name
@@ -247,7 +250,7 @@ class Registry:
 
     def _write(self, state: _State) -> None:
         data = {"format": FORMAT, "format_version": FORMAT_VERSION, **to_json(state)}
-        versions.replace_file(self.folder / FILE, json.dumps(data, ensure_ascii=False, indent=1).encode())
+        replace_file(self.folder / FILE, json.dumps(data, ensure_ascii=False, indent=1).encode())
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[_State]:
@@ -269,23 +272,6 @@ class Registry:
             self._emit(
                 {"change": change, "version": version, "previous": previous, "why": why, "figures": dict(figures or {})}
             )
-
-
-@contextlib.contextmanager
-def file_lock(file: Path, *, wait: bool = True) -> Iterator[bool]:
-    """Hold the advisory lock FILE; gives whether it is held (always, with WAIT). The system frees it when a process dies."""
-    import fcntl
-
-    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-            held = True
-        except BlockingIOError:
-            held = False
-        yield held
-    finally:
-        os.close(descriptor)
 
 
 def _record(store: Store, data: Mapping[str, Any]) -> None:

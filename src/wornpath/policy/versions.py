@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import time
 from pathlib import Path
@@ -20,6 +19,7 @@ import numpy as np
 from wornpath.core import UsageError, from_json, to_json
 from wornpath.policy import features, live
 from wornpath.policy.evidence import Evidence
+from wornpath.policy.files import replace_file
 from wornpath.policy.learnt import LearntPolicy
 from wornpath.policy.network import Head, Network, Spec
 
@@ -142,16 +142,6 @@ def _check_heads(spec: Spec) -> None:
     unknown = set(spec.heads) - set(get_args(Head))
     if unknown or not spec.heads:
         raise UsageError(f"The network has heads this release does not know: {', '.join(sorted(unknown)) or 'none'}.")
-
-
-def replace_file(file: Path, data: bytes) -> None:
-    """Write DATA to FILE all at once: a reader sees the old content or the new."""
-    part = file.with_name(f"{file.name}.{os.getpid()}.part")
-    with part.open("wb") as out:
-        out.write(data)
-        out.flush()
-        os.fsync(out.fileno())
-    part.replace(file)
 
 
 def _safetensors() -> Any:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from wornpath.cli.commands.run import MaxSteps, MaxTokens, Model
 from wornpath.cli.commands.runs import Json, Yes
 
 if TYPE_CHECKING:
@@ -182,6 +183,69 @@ def _diff_lines(found: dict[str, Any]) -> list[str]:
         lines.append(f"  {one['run_id']} step {one['step']}: {t.one_line(one['a'])}  ->  {t.one_line(one['b'])}")
     lines += [f"Advice from the log: {t.one_line(found['advice']['text'])}"] if found.get("advice") else []
     return lines
+
+
+@group.command("try")
+def try_out(
+    version: Annotated[
+        str,
+        typer.Argument(
+            metavar="[VERSION]", help="A version; the newest candidate if left out.", autocompletion=_versions
+        ),
+    ] = "",
+    goals: Annotated[int, typer.Option("--goals", metavar="N", min=1, help="How many past goals at most.")] = 8,
+    model: Model = None,
+    max_steps: MaxSteps = None,
+    max_tokens: MaxTokens = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Only report: promote and refuse nothing.")] = False,
+    yes: Yes = False,
+    json: Json = False,
+) -> None:
+    """Do past goals that have checks again, in copies, with the version in use and with VERSION; promote it when it wins.
+
+    It calls the model for either; the limits hold for each run."""
+    from wornpath.cli.model import open_model
+    from wornpath.cli.opening import open_store
+    from wornpath.cli.output import json_line, note
+    from wornpath.cli.settings import load
+    from wornpath.core import UsageError
+    from wornpath.guard import Limits
+    from wornpath.policy.promotion import newest_candidate
+    from wornpath.policy.registry import Registry
+    from wornpath.trying import trial_goals, try_version
+
+    loaded = load({"model": model, "max_steps": max_steps, "max_tokens": max_tokens})
+    with open_store() as store:
+        waiting = newest_candidate(Registry.of(store).versions())
+        if not version and waiting is None:
+            raise UsageError("There is no candidate to try; wornpath policy ls lists the versions.")
+        name = version or (waiting.version if waiting else "")
+        chosen = trial_goals(store, name, goals)
+        chat = open_model(loaded, yes=yes, quiet=json)
+        limits = Limits(max_steps=loaded.settings.max_steps, max_tokens=loaded.settings.max_tokens)
+        report = try_version(
+            store,
+            name,
+            chosen,
+            model=chat,
+            limits=limits,
+            seed=loaded.settings.seed,
+            decide=not keep,
+            say=(lambda line: None) if json else note,
+        )
+    done = (
+        "promoted" if report.promoted else "refused" if report.ruling.decision == "refuse" and not keep else "unchanged"
+    )
+    if json:
+        ruling = {"decision": report.ruling.decision, "why": report.ruling.why, "figures": report.ruling.figures}
+        json_line(
+            {"type": "result", "version": name, "done": done, **ruling, "goals": [g.run_id for g in report.goals]}
+        )
+    else:
+        typer.echo(f"{name}: {report.ruling.why}.")
+        typer.echo(
+            {"promoted": f"{name} is in use now.", "refused": f"{name} is retired."}.get(done, "Nothing was changed.")
+        )
 
 
 @group.command("forget")
