@@ -34,7 +34,7 @@ from wornpath.store import SqliteStore
 
 TOKEN = "a-token-for-the-tests-of-the-page"
 WAIT = 15_000  # milliseconds: how long the page may take on a busy machine
-expect.set_options()
+expect.set_options(timeout=WAIT)
 
 
 class PlayedChat:

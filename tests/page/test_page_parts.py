@@ -205,7 +205,7 @@ def test_both_languages_say_everything_with_the_same_values() -> None:
     books = {}
     for language in ("en", "zh"):
         source = (PAGE / "words" / f"{language}.js").read_text("utf-8")
-        pairs = re.findall(r'^  "?([\w-]+)"?: (".*"),$', source, re.MULTILINE)
+        pairs = re.findall(r'^  "?([\w-]+)"?:\s+(".*"),$', source, re.MULTILINE)
         books[language] = {key: json.loads(text) for key, text in pairs}
         assert len(books[language]) == len(pairs) > 300
     assert books["en"].keys() == books["zh"].keys()

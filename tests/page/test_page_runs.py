@@ -270,6 +270,25 @@ def test_a_run_is_paused_and_gone_on_with(site: Any, contexts: Any) -> None:
     chip(page, DONE)
 
 
+def test_a_run_that_reached_a_limit_goes_on_with_a_higher_one(site: Any, contexts: Any) -> None:
+    place = site(
+        plan=[subtask("Write the notes", "write", "notes.txt"), subtask("Write the report", "write", "report.md")],
+        actions=[act("write_file", path="notes.txt"), act("write_file", path="report.md"), FINISH],
+    )
+    page = open_page(contexts(), place)
+    page.locator(".options > summary").click()
+    page.get_by_label("Steps", exact=True).fill("1")
+    run_id = hand_in(page, "Write a report")
+    chip(page, "limit reached")
+    page.get_by_role("button", name="Resume").click()
+    more = page.get_by_label("The limit of 1 steps was reached. Go on up to:")
+    expect(more.last).to_have_value("2")
+    more.last.fill("9")
+    page.keyboard.press("Enter")
+    chip(page, DONE)
+    assert (workspace(place, run_id) / "report.md").exists()
+
+
 def test_a_run_is_cancelled_after_a_question(site: Any, contexts: Any) -> None:
     place = site(settings=ASK, **WRITING)
     page = open_page(contexts(), place)

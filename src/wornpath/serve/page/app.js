@@ -66,7 +66,9 @@ function places(name) {
   return h(
     "nav",
     { class: name, "aria-label": t("places") },
-    PLACES.map(([key, href, mark]) => h("a", { href, "aria-current": key === current ? "page" : null }, icon(mark), h("span", null, t(key)))),
+    PLACES.map(([key, href, mark]) =>
+      h("a", { href, "aria-current": key === current ? "page" : null }, icon(mark), h("span", null, t(key))),
+    ),
   );
 }
 
@@ -84,7 +86,18 @@ function build() {
   fill(
     document.body,
     h("a", { class: "skip", href: "#main", on: { click: skip } }, t("skip")),
-    h("header", { class: "header" }, h("a", { class: "brand", href: "#/", "aria-label": "Wornpath" }, h("img", { src: "static/favicon.svg", alt: "", width: "26", height: "26" }), h("span", null, "Wornpath")), shell.top, shell.tools),
+    h(
+      "header",
+      { class: "header" },
+      h(
+        "a",
+        { class: "brand", href: "#/", "aria-label": "Wornpath" },
+        h("img", { src: "static/favicon.svg", alt: "", width: "26", height: "26" }),
+        h("span", null, "Wornpath"),
+      ),
+      shell.top,
+      shell.tools,
+    ),
     shell.banner,
     h("div", { class: "body" }, sidebar.element, shell.main),
     shell.bottom,
@@ -102,10 +115,30 @@ function drawTools() {
   const waiting = state.approvals.length;
   fill(
     shell.tools,
-    waiting ? h("a", { class: "waiting-link", href: `#/runs/${state.approvals[0].run_id}` }, icon("person"), h("b", { class: "only-phone", "aria-hidden": "true" }, String(waiting)), h("span", null, t("waiting_n", { n: waiting }))) : null,
+    waiting
+      ? h(
+          "a",
+          { class: "waiting-link", href: `#/runs/${state.approvals[0].run_id}` },
+          icon("person"),
+          h("b", { class: "only-phone", "aria-hidden": "true" }, String(waiting)),
+          h("span", null, t("waiting_n", { n: waiting })),
+        )
+      : null,
     connection(),
-    button(currentLanguage() === "zh" ? "English" : "中文", { mark: "language", kind: "plain small", id: "language-button", lang: currentLanguage() === "zh" ? "en" : "zh-CN", onclick: otherLanguage }),
-    button(t(`theme_${theme()}`), { mark: { auto: "auto", light: "sun", dark: "moon" }[theme()], quiet: true, kind: "plain small", id: "theme-button", onclick: nextTheme }),
+    button(currentLanguage() === "zh" ? "English" : "中文", {
+      mark: "language",
+      kind: "plain small",
+      id: "language-button",
+      lang: currentLanguage() === "zh" ? "en" : "zh-CN",
+      onclick: otherLanguage,
+    }),
+    button(t(`theme_${theme()}`), {
+      mark: { auto: "auto", light: "sun", dark: "moon" }[theme()],
+      quiet: true,
+      kind: "plain small",
+      id: "theme-button",
+      onclick: nextTheme,
+    }),
   );
   document.title = `${waiting ? `(${waiting}) ` : ""}${titleOf()}`;
 }
@@ -117,7 +150,12 @@ function titleOf() {
 
 function connection() {
   const words = t(`connection_${state.connection}`);
-  return h("span", { class: `connection is-${state.connection}`, title: words }, h("span", { class: "connection-dot", "aria-hidden": "true" }), h("span", { class: "visually-hidden" }, words));
+  return h(
+    "span",
+    { class: `connection is-${state.connection}`, title: words },
+    h("span", { class: "connection-dot", "aria-hidden": "true" }),
+    h("span", { class: "visually-hidden" }, words),
+  );
 }
 
 function drawBanner() {
@@ -157,7 +195,14 @@ function change(next) {
 let drawn = "";
 
 function update() {
-  const signature = [state.connection, state.denied, state.approvals.map((one) => one.id).join(), theme(), currentLanguage(), titleOf()].join("|");
+  const signature = [
+    state.connection,
+    state.denied,
+    state.approvals.map((one) => one.id).join(),
+    theme(),
+    currentLanguage(),
+    titleOf(),
+  ].join("|");
   if (signature !== drawn || !shell.tools.firstChild) {
     drawn = signature;
     const focused = document.activeElement?.id;

@@ -26,7 +26,7 @@ export const store = createStore({
   detail: null, // what GET runs/ID says of it
   loading: false,
   runProblem: null,
-  writing: null, // {run_id, purpose, text} while the model writes
+  writing: null, // {purpose, calls, text} while the model writes: what it wrote after so many finished calls
 });
 const { state } = store;
 
@@ -116,6 +116,7 @@ async function loadRun() {
     }
     for (const event of backlog) if (event.run_id === run.id) run.apply(event);
     backlog = [];
+    if (state.writing) state.writing.calls = run.activity.kind === "preparing" ? run.calls : -1; // of a call that is over?
     store.set({ loading: false, runProblem: null });
   } catch (problem) {
     if (state.run !== run) return;
@@ -168,22 +169,24 @@ function updateRow(row, event) {
 /** What a person who cannot see the page should hear, and what has to be asked for again. */
 function follow(run, event) {
   const row = run.steps.get(event.step);
-  if (event.type === "model.called" && state.writing) state.writing = null;
   if (event.type === "run.paused" || event.type === "run.resumed") loadDetailSoon();
   if (event.type === "action.finished" && row) {
-    announce(t("said_step", { n: event.step, tool: row.action?.tool ?? "", result: known(`result_${row.result}`) ?? row.result }));
+    announce(
+      t("said_step", { n: event.step, tool: row.action?.tool ?? "", result: known(`result_${row.result}`) ?? row.result }),
+    );
   } else if (event.type === "approval.requested") announce(t("said_waiting"), true);
   else if (event.type === "run.finished") {
-    state.writing = null;
     announce(t("said_finished", { status: known(`status_${run.status}`) ?? run.status }), true);
     loadDetailSoon();
-  } else if (event.type === "plan.made" || event.type === "plan.changed") announce(t("said_plan", { n: run.plan?.subtasks.length ?? 0 }));
+  } else if (event.type === "plan.made" || event.type === "plan.changed")
+    announce(t("said_plan", { n: run.plan?.subtasks.length ?? 0 }));
 }
 
 function onText({ run_id: runId, purpose, text }) {
   if (state.run?.id !== runId || purpose === "chat") return;
-  const before = state.writing?.purpose === purpose ? state.writing.text : "";
-  store.set({ writing: { run_id: runId, purpose, text: before + text } });
+  const { calls } = state.run;
+  const before = state.writing?.purpose === purpose && state.writing.calls === calls ? state.writing.text : "";
+  store.set({ writing: { purpose, calls, text: before + text } });
 }
 
 const textListeners = new Set();

@@ -33,10 +33,19 @@ function parts(text) {
   const lines = text.replace(/\n$/, "").split("\n");
   const named = /^--- (.*)$/.exec(lines[0]) && /^\+\+\+ (.*)$/.exec(lines[1] ?? "");
   if (!named) return { head: null, lines };
-  const name = (line) => line.slice(4).split("\t")[0].replace(/^[ab]\//, "");
+  const name = (line) =>
+    line
+      .slice(4)
+      .split("\t")[0]
+      .replace(/^[ab]\//, "");
   const [before, after] = [name(lines[0]), name(lines[1])];
   const status = before === "/dev/null" ? "added" : after === "/dev/null" ? "removed" : "changed";
-  const head = h("div", { class: "diff-head" }, h("span", null, visible(status === "removed" ? before : after)), h("span", { class: `tag change-${status}` }, t(`change_${status}`)));
+  const head = h(
+    "div",
+    { class: "diff-head" },
+    h("span", null, visible(status === "removed" ? before : after)),
+    h("span", { class: `tag change-${status}` }, t(`change_${status}`)),
+  );
   return { head, lines: lines.slice(2) };
 }
 
@@ -74,5 +83,8 @@ export function countDiff(text) {
   const body = (text ?? "").split("\n");
   const from = body.findIndex((line) => line.startsWith("@@"));
   const lines = from < 0 ? [] : body.slice(from);
-  return { added: lines.filter((line) => line.startsWith("+")).length, removed: lines.filter((line) => line.startsWith("-")).length };
+  return {
+    added: lines.filter((line) => line.startsWith("+")).length,
+    removed: lines.filter((line) => line.startsWith("-")).length,
+  };
 }

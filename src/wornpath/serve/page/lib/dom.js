@@ -58,7 +58,13 @@ export function button(words, { mark, onclick, kind = "", quiet = false, ...more
   const label = quiet ? { "aria-label": words, title: words } : {};
   return h(
     "button",
-    { type: "button", class: `button ${kind} ${quiet ? "icon-only" : ""}`.trim(), on: onclick ? { click: onclick } : {}, ...label, ...more },
+    {
+      type: "button",
+      class: `button ${kind} ${quiet ? "icon-only" : ""}`.trim(),
+      on: onclick ? { click: onclick } : {},
+      ...label,
+      ...more,
+    },
     mark ? icon(mark) : null,
     quiet ? null : h("span", null, words),
   );

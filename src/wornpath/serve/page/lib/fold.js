@@ -56,7 +56,15 @@ export class Run {
   }
 
   _row(kind, event, more = {}) {
-    const row = { kind, key: `${kind}:${event.seq}`, at: this.events.length, step: event.step ?? 0, time: event.time, version: 0, ...more };
+    const row = {
+      kind,
+      key: `${kind}:${event.seq}`,
+      at: this.events.length,
+      step: event.step ?? 0,
+      time: event.time,
+      version: 0,
+      ...more,
+    };
     this.rows.push(row);
     return row;
   }
@@ -126,7 +134,8 @@ const FOLD = {
     run.status = "running";
     run.result = null;
     run.activity = { kind: run.plan ? "choosing" : "planning" };
-    if (run.rows.length === 1 && run.rows[0].kind === "paused") run.rows.pop(); // it only waited for its turn
+    if (run.rows.length === 1 && run.rows[0].kind === "paused")
+      run.rows.pop(); // it only waited for its turn
     else run._row("resumed", event);
   },
   "run.finished"(run, data, event) {
@@ -167,7 +176,13 @@ const FOLD = {
   "action.decided"(run, data, event) {
     const decision = data.decision ?? {};
     const tokens = run._claim();
-    const row = run._row("step", event, { decision, by: decision.by ?? "llm", action: chosen(decision), state: "decided", changed: [] });
+    const row = run._row("step", event, {
+      decision,
+      by: decision.by ?? "llm",
+      action: chosen(decision),
+      state: "decided",
+      changed: [],
+    });
     Object.assign(row, { tokens, calls: tokens ? 1 : 0, skipped: data.skipped === true, step: event.step });
     if (row.skipped) run.skipped += 1;
     run.steps.set(event.step, row);
@@ -177,7 +192,8 @@ const FOLD = {
     run.pending.set(data.id, { ...data, run_id: run.id });
     run.activity = { kind: "waiting" };
     const before = run._actions.get(`ask:${data.id}`);
-    if (before && !before.answer) touch(before, { ask: data }); // a resumed run asks again
+    if (before && !before.answer)
+      touch(before, { ask: data }); // a resumed run asks again
     else run._actions.set(`ask:${data.id}`, run._row("asked", event, { ask: data, answer: null }));
     if (run._current()) touch(run._current(), { state: "asking", risk: data.risk });
   },
@@ -218,7 +234,12 @@ const FOLD = {
   "budget.reached": (run, data, event) => run._row("budget", event, { what: data.kind, value: data.value, limit: data.limit }),
   "loop.found": (run, data, event) => run._row("loop", event, { length: data.length ?? 1, action: data.action }),
   "artifact.written"(run, data) {
-    run.artifacts.set(data.path, { path: data.path, bytes: data.bytes, media_type: data.media_type });
+    run.artifacts.set(data.path, {
+      path: data.path,
+      bytes: data.bytes,
+      media_type: data.media_type,
+      untrusted: data.untrusted === true,
+    });
     const row = run._current();
     if (row && !row.changed.includes(data.path)) touch(row, { changed: [...row.changed, data.path] });
   },

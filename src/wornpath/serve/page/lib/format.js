@@ -56,12 +56,20 @@ export const moment = (value) =>
 
 /** Control characters made visible, so that what is shown is what is there. */
 export const visible = (text) =>
-  String(text ?? "").replaceAll("\r\n", "\n").replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]/g, (c) => {
-    const code = c.codePointAt(0);
-    return code < 0x20 ? String.fromCodePoint(0x2400 + code) : `\\u${code.toString(16).padStart(4, "0")}`;
-  });
+  String(text ?? "")
+    .replaceAll("\r\n", "\n")
+    .replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]/g, (c) => {
+      const code = c.codePointAt(0);
+      return code < 0x20 ? String.fromCodePoint(0x2400 + code) : `\\u${code.toString(16).padStart(4, "0")}`;
+    });
 
-export const oneLine = (text, most = 300) => visible(String(text ?? "").slice(0, most * 2).replace(/\s+/g, " ").trim()).slice(0, most);
+export const oneLine = (text, most = 300) =>
+  visible(
+    String(text ?? "")
+      .slice(0, most * 2)
+      .replace(/\s+/g, " ")
+      .trim(),
+  ).slice(0, most);
 
 /** The arguments of a call on one line: the short ones first, names only where there are several. */
 export function argumentsLine(values) {
@@ -81,6 +89,8 @@ export const textOf = (observation) =>
 
 /** The line of TEXT that says most: a traceback's last, anything else's first. */
 export function tellingLine(text) {
-  const lines = String(text ?? "").split("\n").filter((line) => line.trim());
+  const lines = String(text ?? "")
+    .split("\n")
+    .filter((line) => line.trim());
   return oneLine(lines[0]?.includes("Traceback") ? lines.at(-1) : lines[0]);
 }

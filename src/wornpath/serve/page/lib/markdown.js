@@ -33,7 +33,16 @@ function blocks(lines, depth = 0) {
     } else if (/^ {0,3}>/.test(line) && depth < 8) {
       const from = i;
       while (i < lines.length && /^ {0,3}>/.test(lines[i])) i += 1;
-      out.push(h("blockquote", null, blocks(lines.slice(from, i).map((one) => one.replace(/^ {0,3}> ?/, "")), depth + 1)));
+      out.push(
+        h(
+          "blockquote",
+          null,
+          blocks(
+            lines.slice(from, i).map((one) => one.replace(/^ {0,3}> ?/, "")),
+            depth + 1,
+          ),
+        ),
+      );
     } else if (isTable(lines, i)) {
       const from = i;
       while (i < lines.length && lines[i].includes("|") && lines[i].trim()) i += 1;
@@ -52,9 +61,15 @@ function blocks(lines, depth = 0) {
 }
 
 const bullet = (line) => /^( *)([-*+]|\d{1,9}[.)])\s+(.*)$/.exec(line);
-const isTable = (lines, i) => lines[i].includes("|") && (lines[i + 1] ?? "").includes("|") && /^\s*\|?\s*:?-+:?\s*(\|\s*:?-+:?\s*)*\|?\s*$/.test(lines[i + 1]);
+const isTable = (lines, i) =>
+  lines[i].includes("|") &&
+  (lines[i + 1] ?? "").includes("|") &&
+  /^\s*\|?\s*:?-+:?\s*(\|\s*:?-+:?\s*)*\|?\s*$/.test(lines[i + 1]);
 const startsBlock = (lines, i) =>
-  /^ {0,3}(#{1,6}\s|>|```|~~~)/.test(lines[i]) || Boolean(bullet(lines[i])) || isTable(lines, i) || /^ {0,3}([-*_])(\s*\1){2,}\s*$/.test(lines[i]);
+  /^ {0,3}(#{1,6}\s|>|```|~~~)/.test(lines[i]) ||
+  Boolean(bullet(lines[i])) ||
+  isTable(lines, i) ||
+  /^ {0,3}([-*_])(\s*\1){2,}\s*$/.test(lines[i]);
 
 function listAt(lines, start, depth) {
   const [, indent, mark] = bullet(lines[start]);
@@ -84,16 +99,45 @@ function listAt(lines, start, depth) {
 }
 
 function table(lines) {
-  const cells = (line) => line.trim().replace(/^\||\|$/g, "").split(/(?<!\\)\|/).map((cell) => inline(cell.trim().replaceAll("\\|", "|")));
+  const cells = (line) =>
+    line
+      .trim()
+      .replace(/^\||\|$/g, "")
+      .split(/(?<!\\)\|/)
+      .map((cell) => inline(cell.trim().replaceAll("\\|", "|")));
   const [head, , ...body] = lines;
   return h(
     "div",
     { class: "table-wrap", tabindex: "0" },
-    h("table", null, h("thead", null, h("tr", null, cells(head).map((cell) => h("th", { scope: "col" }, cell)))), h("tbody", null, body.map((line) => h("tr", null, cells(line).map((cell) => h("td", null, cell)))))),
+    h(
+      "table",
+      null,
+      h(
+        "thead",
+        null,
+        h(
+          "tr",
+          null,
+          cells(head).map((cell) => h("th", { scope: "col" }, cell)),
+        ),
+      ),
+      h(
+        "tbody",
+        null,
+        body.map((line) =>
+          h(
+            "tr",
+            null,
+            cells(line).map((cell) => h("td", null, cell)),
+          ),
+        ),
+      ),
+    ),
   );
 }
 
-const INLINE = /(`+)([\s\S]+?)\1(?!`)|(!?)\[([^\]\n]*)\]\(\s*<?([^\s)>]*)>?[^)\n]*\)|(\*\*|__)(?=\S)([\s\S]+?)(?<=\S)\6|(\*|_)(?=\S)([^*_\n]+?)(?<=\S)\8|~~(?=\S)([\s\S]+?)~~|<?(https?:\/\/[^\s<>)\]]+)>?|\\([!-/:-@[-`{-~])|( {2,}|\\)\n/;
+const INLINE =
+  /(`+)([\s\S]+?)\1(?!`)|(!?)\[([^\]\n]*)\]\(\s*<?([^\s)>]*)>?[^)\n]*\)|(\*\*|__)(?=\S)([\s\S]+?)(?<=\S)\6|(\*|_)(?=\S)([^*_\n]+?)(?<=\S)\8|~~(?=\S)([\s\S]+?)~~|<?(https?:\/\/[^\s<>)\]]+)>?|\\([!-/:-@[-`{-~])|( {2,}|\\)\n/;
 
 function inline(text, depth = 0) {
   const out = [];

@@ -17,7 +17,11 @@ export class VirtualList {
     Object.assign(this, { draw, version, pick, onFollow });
     this.drawn = new Map(); // index → {element, item, version}
     this.canvas = h("div", { class: "rows", role: "list", "aria-label": label });
-    this.element = h("div", { class: "scroller", on: { scroll: () => this._scrolled(), keydown: (event) => this._key(event) } }, this.canvas);
+    this.element = h(
+      "div",
+      { class: "scroller", on: { scroll: () => this._scrolled(), keydown: (event) => this._key(event) } },
+      this.canvas,
+    );
     this._size = new ResizeObserver(() => this._resized());
     this._size.observe(this.element);
     this._height = 0;
@@ -116,7 +120,12 @@ export class VirtualList {
     const version = this.version(item);
     const old = this.drawn.get(index);
     if (!old || old.item !== item || old.version !== version) {
-      const element = h("div", { class: "slot", role: "listitem", "aria-posinset": index + 1, style: { transform: `translateY(${index * height}px)` } });
+      const element = h("div", {
+        class: "slot",
+        role: "listitem",
+        "aria-posinset": index + 1,
+        style: { transform: `translateY(${index * height}px)` },
+      });
       element.append(this.draw(item, index));
       const focused = old?.element.contains(document.activeElement);
       if (old) old.element.replaceWith(element);

@@ -14,15 +14,37 @@ export function approvalCard(approval) {
   const question = approval.kind === "question";
   const problem = h("p", { class: "form-problem", role: "alert" });
   const work = h("div", { class: "approval-work" });
-  const title = h("h2", { class: "approval-title", tabindex: "-1", id: `approval-${approval.id}` }, question ? approval.reason || t("question_for_you") : t("approval_title", { tool: approval.action?.tool ?? "" }));
+  const title = h(
+    "h2",
+    { class: "approval-title", tabindex: "-1", id: `approval-${approval.id}` },
+    question ? approval.reason || t("question_for_you") : t("approval_title", { tool: approval.action?.tool ?? "" }),
+  );
   const element = h(
     "section",
     { class: `approval card ${question ? "question" : ""}`, "aria-labelledby": `approval-${approval.id}`, on: { keydown: key } },
-    h("div", { class: "approval-head" }, h("span", { class: "approval-mark" }, icon(question ? "question" : "person")), h("div", null, title, question ? null : h("p", { class: "muted" }, h("span", { class: `risk risk-${approval.risk}` }, riskWord(approval.risk)), reason(approval)))),
+    h(
+      "div",
+      { class: "approval-head" },
+      h("span", { class: "approval-mark" }, icon(question ? "question" : "person")),
+      h(
+        "div",
+        null,
+        title,
+        question
+          ? null
+          : h(
+              "p",
+              { class: "muted" },
+              h("span", { class: `risk risk-${approval.risk}` }, riskWord(approval.risk)),
+              reason(approval),
+            ),
+      ),
+    ),
     question ? null : subject(approval),
     work,
     problem,
   );
+  const scope = scopeField(approval);
   let editing = null;
   let busy = false;
 
@@ -37,21 +59,40 @@ export function approvalCard(approval) {
       h(
         "div",
         { class: "approval-buttons" },
-        shortcut(button(t("allow"), { mark: "check", kind: "primary", onclick: () => send({ answer: "allow" }), "aria-keyshortcuts": "A" }), "A"),
+        shortcut(button(t("allow"), { mark: "check", kind: "primary", onclick: allow, "aria-keyshortcuts": "A" }), "A"),
         shortcut(button(t("deny"), { mark: "x", kind: "danger", onclick: denyForm, "aria-keyshortcuts": "D" }), "D"),
         shortcut(button(t("edit_arguments"), { mark: "edit", kind: "plain", onclick: editForm, "aria-keyshortcuts": "E" }), "E"),
+        scope?.field,
       ),
+      scope?.hint,
     );
   }
 
+  const allow = () => send({ answer: "allow", ...scope?.read() });
+
   function textForm(label, hint, sendWord, kind, make) {
-    const text = h("textarea", { class: "input", rows: "2", id: `say-${approval.id}`, "aria-describedby": `say-hint-${approval.id}` });
+    const text = h("textarea", {
+      class: "input",
+      rows: "2",
+      id: `say-${approval.id}`,
+      "aria-describedby": `say-hint-${approval.id}`,
+    });
     const form = h(
       "form",
       { class: "approval-form", on: { submit: (event) => event.preventDefault() || send(make(text.value.trim())) } },
       h("label", { for: text.id }, label),
       text,
-      h("div", { class: "row between wrap" }, h("span", { class: "hint", id: `say-hint-${approval.id}` }, hint), h("div", { class: "row" }, question ? null : button(t("back"), { kind: "plain", onclick: back }), button(sendWord, { kind, type: "submit" }))),
+      h(
+        "div",
+        { class: "row between wrap" },
+        h("span", { class: "hint", id: `say-hint-${approval.id}` }, hint),
+        h(
+          "div",
+          { class: "row" },
+          question ? null : button(t("back"), { kind: "plain", onclick: back }),
+          button(sendWord, { kind, type: "submit" }),
+        ),
+      ),
     );
     text.addEventListener("keydown", (event) => {
       if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
@@ -63,8 +104,12 @@ export function approvalCard(approval) {
     return text;
   }
 
-  const denyForm = () => textForm(t("deny_why"), t("enter_sends"), t("deny"), "danger", (comment) => ({ answer: "deny", comment })).focus();
-  const answerForm = () => textForm(t("your_answer"), t("enter_sends"), t("answer"), "primary", (comment) => (comment ? { answer: "answer", comment } : null));
+  const denyForm = () =>
+    textForm(t("deny_why"), t("enter_sends"), t("deny"), "danger", (comment) => ({ answer: "deny", comment })).focus();
+  const answerForm = () =>
+    textForm(t("your_answer"), t("enter_sends"), t("answer"), "primary", (comment) =>
+      comment ? { answer: "answer", comment } : null,
+    );
 
   function editForm() {
     editing = argumentFields(approval);
@@ -72,7 +117,12 @@ export function approvalCard(approval) {
       "form",
       { class: "approval-form", on: { submit: (event) => event.preventDefault() || sendEdited() } },
       editing.element,
-      h("div", { class: "row end" }, button(t("back"), { kind: "plain", onclick: back }), button(t("allow_edited"), { mark: "check", kind: "primary", type: "submit" })),
+      h(
+        "div",
+        { class: "row end" },
+        button(t("back"), { kind: "plain", onclick: back }),
+        button(t("allow_edited"), { mark: "check", kind: "primary", type: "submit" }),
+      ),
     );
     fill(work, form);
     editing.first?.focus();
@@ -80,7 +130,7 @@ export function approvalCard(approval) {
 
   function sendEdited() {
     try {
-      send({ answer: "allow", arguments: editing.read() });
+      send({ answer: "allow", arguments: editing.read(), ...scope?.read() });
     } catch (error) {
       problem.textContent = error.message;
     }
@@ -117,7 +167,7 @@ export function approvalCard(approval) {
       return;
     }
     if (question || typing(event.target) || event.ctrlKey || event.metaKey || event.altKey || work.querySelector("form")) return;
-    const act = { a: () => send({ answer: "allow" }), d: denyForm, e: editForm }[event.key.toLowerCase()];
+    const act = { a: allow, d: denyForm, e: editForm }[event.key.toLowerCase()];
     if (!act) return;
     event.preventDefault();
     act();
@@ -134,6 +184,19 @@ export function approvalCard(approval) {
   };
 }
 
+/** For how long an allowance holds; null where no rule can be made of it. */
+function scopeField(approval) {
+  if (!approval.rule || approval.kind === "question") return null;
+  const hint = h("p", { class: "hint hidden", "aria-live": "polite" }, t("allows_then", { rule: visible(approval.rule) }));
+  const show = () => hint.classList.toggle("hidden", select.value === "once");
+  const select = h(
+    "select",
+    { class: "input scope", "aria-label": t("how_long"), on: { change: show } },
+    ["once", "run", "folder", "always"].map((one) => h("option", { value: one }, t(`allow_${one}`))),
+  );
+  return { field: select, hint, read: () => (select.value === "once" ? {} : { scope: select.value }) };
+}
+
 /** The reason, where it says more than the title does. */
 const reason = ({ reason: said = "" }) => (said && !/ needs a person's approval\.$/.test(said) ? ` ${visible(said)}` : "");
 
@@ -142,9 +205,18 @@ function subject(approval) {
   const { diff = "", action = {} } = approval;
   const rest = Object.entries(action.arguments ?? {});
   if (diff) return h("div", { class: "approval-subject" }, renderDiff(diff, { label: t("what_would_change"), most: 200 }));
-  if (looksLikeDiff(approval.preview)) return h("div", { class: "approval-subject" }, renderDiff(approval.preview, { label: t("what_would_change") }));
-  if (!rest.length) return approval.preview ? h("pre", { class: "approval-subject code", tabindex: "0" }, visible(approval.preview)) : null;
-  return h("dl", { class: "approval-subject arguments" }, rest.map(([name, value]) => [h("dt", null, name), h("dd", null, h("pre", { class: "code", tabindex: "0" }, visible(plain(value))))]));
+  if (looksLikeDiff(approval.preview))
+    return h("div", { class: "approval-subject" }, renderDiff(approval.preview, { label: t("what_would_change") }));
+  if (!rest.length)
+    return approval.preview ? h("pre", { class: "approval-subject code", tabindex: "0" }, visible(approval.preview)) : null;
+  return h(
+    "dl",
+    { class: "approval-subject arguments" },
+    rest.map(([name, value]) => [
+      h("dt", null, name),
+      h("dd", null, h("pre", { class: "code", tabindex: "0" }, visible(plain(value)))),
+    ]),
+  );
 }
 
 /** Fields to change the arguments in: text as text, anything else as JSON. */
@@ -159,7 +231,13 @@ export function argumentFields(approval) {
       const long = shown.length > 70 || shown.includes("\n");
       const id = `argument-${approval.id}-${name}`;
       const field = long
-        ? h("textarea", { id, class: "input mono", rows: String(Math.min(16, shown.split("\n").length + 1)), spellcheck: "false", prop: { value: shown } })
+        ? h("textarea", {
+            id,
+            class: "input mono",
+            rows: String(Math.min(16, shown.split("\n").length + 1)),
+            spellcheck: "false",
+            prop: { value: shown },
+          })
         : h("input", { id, class: "input mono", spellcheck: "false", autocomplete: "off", prop: { value: shown } });
       fields.push({ name, isText, field });
       return h("div", { class: "field" }, h("label", { for: id }, name), field);

@@ -23,8 +23,16 @@ export function changesPanel(run, status) {
   }
 
   function head(files) {
-    const undo = isEnded(status()) || status() === "paused" ? button(t("undo_run"), { mark: "undo", kind: "plain", onclick: takeBack }) : h("span", { class: "hint" }, t("undo_later"));
-    return h("div", { class: "row between wrap changes-head" }, h("h2", { class: "small-head" }, t("files_changed", { n: files.length })), undo);
+    const undo =
+      isEnded(status()) || status() === "paused"
+        ? button(t("undo_run"), { mark: "undo", kind: "plain", onclick: takeBack })
+        : h("span", { class: "hint" }, t("undo_later"));
+    return h(
+      "div",
+      { class: "row between wrap changes-head" },
+      h("h2", { class: "small-head" }, t("files_changed", { n: files.length })),
+      undo,
+    );
   }
 
   async function takeBack() {
@@ -53,7 +61,21 @@ export function changesPanel(run, status) {
 
 function conflictCard(conflicts) {
   const name = (one) => (typeof one === "string" ? one : [one.path, one.why].filter(Boolean).join(": "));
-  return h("div", { class: "card problem", role: "alert" }, h("span", { class: "problem-mark" }, icon("warn")), h("div", null, h("p", { class: "strong" }, t("undo_conflicts")), h("ul", null, conflicts.map((one) => h("li", null, name(one))))));
+  return h(
+    "div",
+    { class: "card problem", role: "alert" },
+    h("span", { class: "problem-mark" }, icon("warn")),
+    h(
+      "div",
+      null,
+      h("p", { class: "strong" }, t("undo_conflicts")),
+      h(
+        "ul",
+        null,
+        conflicts.map((one) => h("li", null, name(one))),
+      ),
+    ),
+  );
 }
 
 function one(file, index) {
@@ -61,9 +83,28 @@ function one(file, index) {
   const details = h(
     "details",
     { class: "change", prop: { open: index < OPEN } },
-    h("summary", null, icon("right"), h("span", { class: `tag change-${file.status}` }, t(`change_${file.status}`)), h("span", { class: "change-path" }, file.path), h("span", { class: "change-count" }, added ? h("span", { class: "plus" }, `+${added}`) : null, removed ? h("span", { class: "minus" }, `−${removed}`) : null)),
+    h(
+      "summary",
+      null,
+      icon("right"),
+      h("span", { class: `tag change-${file.status}` }, t(`change_${file.status}`)),
+      h("span", { class: "change-path" }, file.path),
+      h(
+        "span",
+        { class: "change-count" },
+        added ? h("span", { class: "plus" }, `+${added}`) : null,
+        removed ? h("span", { class: "minus" }, `−${removed}`) : null,
+      ),
+    ),
   );
-  const draw = () => details.open && details.children.length === 1 && details.append(file.diff ? renderDiff(file.diff, { label: t("diff_of", { path: file.path }) }) : h("p", { class: "muted pad" }, t("no_text_diff")));
+  const draw = () =>
+    details.open &&
+    details.children.length === 1 &&
+    details.append(
+      file.diff
+        ? renderDiff(file.diff, { label: t("diff_of", { path: file.path }) })
+        : h("p", { class: "muted pad" }, t("no_text_diff")),
+    );
   details.addEventListener("toggle", draw);
   draw();
   return details;

@@ -17,9 +17,21 @@ export function chatPanel(run) {
   let partial = "";
 
   const log = h("div", { class: "chat-log", role: "log", "aria-label": t("chat"), tabindex: "0" });
-  const text = h("textarea", { class: "input", id: "chat-text", rows: "2", placeholder: t("chat_placeholder"), on: { keydown: key } });
+  const text = h("textarea", {
+    class: "input",
+    id: "chat-text",
+    rows: "2",
+    placeholder: t("chat_placeholder"),
+    on: { keydown: key },
+  });
   const submit = button(t("send"), { mark: "send", kind: "primary", type: "submit" });
-  const form = h("form", { class: "chat-form", on: { submit: send } }, h("label", { class: "visually-hidden", for: "chat-text" }, t("chat_placeholder")), text, submit);
+  const form = h(
+    "form",
+    { class: "chat-form", on: { submit: send } },
+    h("label", { class: "visually-hidden", for: "chat-text" }, t("chat_placeholder")),
+    text,
+    submit,
+  );
   const element = h("div", { class: "chat" }, log, form);
   const stop = onStreamedText((piece) => {
     if (!waiting || piece.run_id !== run.id || piece.purpose !== "chat") return;
@@ -52,7 +64,13 @@ export function chatPanel(run) {
     draw();
   }
 
-  const bubble = (one) => h("div", { class: `bubble ${one.who}` }, h("span", { class: "visually-hidden" }, `${t(`chat_${one.who}`)}: `), one.who === "model" ? renderMarkdown(visible(one.text)) : one.text);
+  const bubble = (one) =>
+    h(
+      "div",
+      { class: `bubble ${one.who}` },
+      h("span", { class: "visually-hidden" }, `${t(`chat_${one.who}`)}: `),
+      one.who === "model" ? renderMarkdown(visible(one.text)) : one.text,
+    );
 
   function draw() {
     if (!talk.length) {
@@ -60,8 +78,39 @@ export function chatPanel(run) {
         text.value = question;
         form.requestSubmit();
       };
-      fill(log, empty("chat", t("chat_empty"), h("div", { class: "examples" }, ["chat_example_1", "chat_example_2", "chat_example_3"].map((one) => h("button", { type: "button", class: "example", on: { click: () => ask(t(one)) } }, icon("right"), h("span", null, t(one)))))));
-    } else fill(log, talk.map(bubble), waiting ? h("div", { class: "bubble model" }, partial ? renderMarkdown(visible(partial)) : h("span", { class: "typing", role: "img", "aria-label": t("thinking") }, h("i"), h("i"), h("i"))) : null);
+      fill(
+        log,
+        empty(
+          "chat",
+          t("chat_empty"),
+          h(
+            "div",
+            { class: "examples" },
+            ["chat_example_1", "chat_example_2", "chat_example_3"].map((one) =>
+              h(
+                "button",
+                { type: "button", class: "example", on: { click: () => ask(t(one)) } },
+                icon("right"),
+                h("span", null, t(one)),
+              ),
+            ),
+          ),
+        ),
+      );
+    } else
+      fill(
+        log,
+        talk.map(bubble),
+        waiting
+          ? h(
+              "div",
+              { class: "bubble model" },
+              partial
+                ? renderMarkdown(visible(partial))
+                : h("span", { class: "typing", role: "img", "aria-label": t("thinking") }, h("i"), h("i"), h("i")),
+            )
+          : null,
+      );
     submit.disabled = waiting;
     log.scrollTop = log.scrollHeight;
   }

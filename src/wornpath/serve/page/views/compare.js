@@ -21,7 +21,17 @@ export function comparePanel(run) {
         fill(element, empty("compare", t("one_policy"), t("one_policy_hint")));
         return;
       }
-      const select = (id, label, value) => h("div", { class: "field" }, h("label", { for: id }, label), h("select", { id, class: "input", on: { change: compare } }, versions.map((one) => h("option", { value: one, prop: { selected: one === value } }, one))));
+      const select = (id, label, value) =>
+        h(
+          "div",
+          { class: "field" },
+          h("label", { for: id }, label),
+          h(
+            "select",
+            { id, class: "input", on: { change: compare } },
+            versions.map((one) => h("option", { value: one, prop: { selected: one === value } }, one)),
+          ),
+        );
       const a = select("policy-a", t("policy_a"), versions.find((one) => one !== current) ?? versions[0]);
       const b = select("policy-b", t("policy_b"), current ?? versions.at(-1));
       const differs = h("input", {
@@ -33,7 +43,17 @@ export function comparePanel(run) {
           },
         },
       });
-      fill(element, h("div", { class: "compare-head" }, a, b, h("label", { class: "check" }, differs, h("span", null, t("only_differences")))), out);
+      fill(
+        element,
+        h(
+          "div",
+          { class: "compare-head" },
+          a,
+          b,
+          h("label", { class: "check" }, differs, h("span", null, t("only_differences"))),
+        ),
+        out,
+      );
       compare();
     } catch (problem) {
       fill(element, problemCard(problem, load));
@@ -51,7 +71,13 @@ export function comparePanel(run) {
       fill(
         out,
         h("p", { class: "strong" }, t("differs_at", { n: differing.length, all: told.length })),
-        shown.length ? h("ol", { class: "compare-steps" }, shown.map((one) => stepCard(one, a, b))) : empty("compare", t("no_differences")),
+        shown.length
+          ? h(
+              "ol",
+              { class: "compare-steps" },
+              shown.map((one) => stepCard(one, a, b)),
+            )
+          : empty("compare", t("no_differences")),
       );
     } catch (problem) {
       fill(out, problemCard(problem, compare));
@@ -71,15 +97,43 @@ function stepCard(one, a, b) {
     return h(
       "li",
       { class: "compare-line" },
-      h("span", { class: "candidate-text" }, h("strong", null, action.tool ?? ""), " ", argumentsLine(action.arguments), i === one.chosen ? h("span", { class: "tag" }, t("taken")) : null),
+      h(
+        "span",
+        { class: "candidate-text" },
+        h("strong", null, action.tool ?? ""),
+        " ",
+        argumentsLine(action.arguments),
+        i === one.chosen ? h("span", { class: "tag" }, t("taken")) : null,
+      ),
       share(a, "model", one.a[i] ?? 0, i === one.bestA),
       share(b, "policy", one.b[i] ?? 0, i === one.bestB),
     );
   };
   const order = one.candidates.map((_, i) => i).sort((x, y) => Math.max(one.a[y], one.b[y]) - Math.max(one.a[x], one.b[x]));
-  return h("li", { class: `card compare-step ${differs ? "differs" : ""}` }, h("h3", null, t("step_title", { n: one.step }), differs ? h("span", { class: "tag warn" }, t("they_differ")) : null), h("ul", null, order.map(line)));
+  return h(
+    "li",
+    { class: `card compare-step ${differs ? "differs" : ""}` },
+    h("h3", null, t("step_title", { n: one.step }), differs ? h("span", { class: "tag warn" }, t("they_differ")) : null),
+    h("ul", null, order.map(line)),
+  );
 }
 
 function share(name, kind, value, top) {
-  return h("div", { class: `bar ${kind} ${top ? "top" : ""}` }, h("span", { class: "bar-name" }, name), h("span", { class: "bar-track", "aria-hidden": "true" }, h("span", { class: "bar-fill", style: { width: `${value * 100}%` } })), h("span", { class: "bar-value" }, percent(value), top ? icon("check") : null, top ? h("span", { class: "visually-hidden" }, t("would_choose")) : null));
+  return h(
+    "div",
+    { class: `bar ${kind} ${top ? "top" : ""}` },
+    h("span", { class: "bar-name" }, name),
+    h(
+      "span",
+      { class: "bar-track", "aria-hidden": "true" },
+      h("span", { class: "bar-fill", style: { width: `${value * 100}%` } }),
+    ),
+    h(
+      "span",
+      { class: "bar-value" },
+      percent(value),
+      top ? icon("check") : null,
+      top ? h("span", { class: "visually-hidden" }, t("would_choose")) : null,
+    ),
+  );
 }

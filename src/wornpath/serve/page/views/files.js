@@ -25,7 +25,21 @@ export function filesPanel(run, chosen) {
   }
 
   const entry = (file) =>
-    h("li", null, h("a", { class: "file-entry", href: `#/runs/${run.id}/files/${encodeURIComponent(file.path)}`, "aria-current": file.path === chosen ? "page" : null }, fileIcon(file), h("span", { class: "file-name" }, file.name ?? file.path), h("span", { class: "muted" }, bytes(file.bytes ?? 0))));
+    h(
+      "li",
+      null,
+      h(
+        "a",
+        {
+          class: "file-entry",
+          href: `#/runs/${run.id}/files/${encodeURIComponent(file.path)}`,
+          "aria-current": file.path === chosen ? "page" : null,
+        },
+        fileIcon(file),
+        h("span", { class: "file-name" }, file.name ?? file.path),
+        h("span", { class: "muted" }, bytes(file.bytes ?? 0)),
+      ),
+    );
 
   async function browse(path) {
     if (!folder.firstChild) fill(folder, skeleton(4));
@@ -33,17 +47,55 @@ export function filesPanel(run, chosen) {
       const { entries } = await get(`runs/${encodeURIComponent(run.id)}/files`, { path });
       fill(
         folder,
-        path ? h("button", { type: "button", class: "file-entry", on: { click: () => browse(path.split("/").slice(0, -1).join("/")) } }, icon("back"), h("span", { class: "file-name" }, path)) : null,
-        h("ul", { class: "file-entries" }, entries.length ? entries.map((one) => (one.kind === "folder" ? h("li", null, h("button", { type: "button", class: "file-entry", on: { click: () => browse(one.path) } }, icon("folder"), h("span", { class: "file-name" }, one.name))) : entry(one))) : h("li", { class: "muted pad" }, t("folder_empty"))),
+        path
+          ? h(
+              "button",
+              { type: "button", class: "file-entry", on: { click: () => browse(path.split("/").slice(0, -1).join("/")) } },
+              icon("back"),
+              h("span", { class: "file-name" }, path),
+            )
+          : null,
+        h(
+          "ul",
+          { class: "file-entries" },
+          entries.length
+            ? entries.map((one) =>
+                one.kind === "folder"
+                  ? h(
+                      "li",
+                      null,
+                      h(
+                        "button",
+                        { type: "button", class: "file-entry", on: { click: () => browse(one.path) } },
+                        icon("folder"),
+                        h("span", { class: "file-name" }, one.name),
+                      ),
+                    )
+                  : entry(one),
+              )
+            : h("li", { class: "muted pad" }, t("folder_empty")),
+        ),
       );
     } catch (problem) {
-      fill(folder, problemCard(problem, () => browse(path)));
+      fill(
+        folder,
+        problemCard(problem, () => browse(path)),
+      );
     }
   }
 
   if (chosen) {
     const file = run.artifacts.get(chosen) ?? { path: chosen };
-    fill(main, h("a", { class: "button plain small only-narrow", href: `#/runs/${run.id}/files` }, icon("back"), h("span", null, t("all_files"))), preview(run.id, file));
+    fill(
+      main,
+      h(
+        "a",
+        { class: "button plain small only-narrow", href: `#/runs/${run.id}/files` },
+        icon("back"),
+        h("span", null, t("all_files")),
+      ),
+      preview(run.id, file),
+    );
   } else fill(main, empty("file", t("choose_file"), t("choose_file_hint")));
   update();
   return { element, update };

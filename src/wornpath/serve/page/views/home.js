@@ -5,6 +5,7 @@ import { button, fill, h, icon, toast } from "../lib/dom.js";
 import { handIn, store } from "../lib/data.js";
 import { bytes, number, percent, short } from "../lib/format.js";
 import { t } from "../lib/i18n.js";
+import { optionFields } from "./options.js";
 
 const EXAMPLES = ["example_table", "example_tidy", "example_write"];
 const KEPT = "wornpath.draft";
@@ -18,9 +19,19 @@ export function homeView() {
     placeholder: t("goal_placeholder"),
     "aria-describedby": "goal-hint",
     prop: { value: draft() },
-    on: { input: () => keepDraft(text.value), keydown: (event) => event.key === "Enter" && (event.ctrlKey || event.metaKey) && form.requestSubmit() },
+    on: {
+      input: () => keepDraft(text.value),
+      keydown: (event) => event.key === "Enter" && (event.ctrlKey || event.metaKey) && form.requestSubmit(),
+    },
   });
-  const picker = h("input", { type: "file", multiple: true, class: "visually-hidden", tabindex: "-1", "aria-hidden": "true", on: { change: () => take(picker.files) } });
+  const picker = h("input", {
+    type: "file",
+    multiple: true,
+    class: "visually-hidden",
+    tabindex: "-1",
+    "aria-hidden": "true",
+    on: { change: () => take(picker.files) },
+  });
   const chips = h("ul", { class: "file-chips", "aria-label": t("files") });
   const problem = h("p", { class: "form-problem", role: "alert" });
   const options = optionFields();
@@ -31,7 +42,17 @@ export function homeView() {
     h("label", { for: "goal", class: "visually-hidden" }, t("goal")),
     text,
     chips,
-    h("div", { class: "row between wrap" }, h("div", { class: "row" }, button(t("add_files"), { mark: "attach", kind: "plain", onclick: () => picker.click() }), picker), h("div", { class: "row" }, h("span", { id: "goal-hint", class: "hint" }, t("goal_hint")), submit)),
+    h(
+      "div",
+      { class: "row between wrap" },
+      h(
+        "div",
+        { class: "row" },
+        button(t("add_files"), { mark: "attach", kind: "plain", onclick: () => picker.click() }),
+        picker,
+      ),
+      h("div", { class: "row" }, h("span", { id: "goal-hint", class: "hint" }, t("goal_hint")), submit),
+    ),
     problem,
     options.element,
   );
@@ -40,7 +61,15 @@ export function homeView() {
   const element = h(
     "div",
     { class: "home", on: { dragover: drag, dragleave: () => element.classList.remove("dropping"), drop } },
-    h("div", { class: "home-inner" }, h("h1", null, t("home_title")), h("p", { class: "lead" }, t("home_lead")), model, form, below),
+    h(
+      "div",
+      { class: "home-inner" },
+      h("h1", null, t("home_title")),
+      h("p", { class: "lead" }, t("home_lead")),
+      model,
+      form,
+      below,
+    ),
     h("div", { class: "drop-sign", "aria-hidden": "true" }, icon("attach"), h("span", null, t("drop_here"))),
   );
 
@@ -68,7 +97,21 @@ export function homeView() {
     picker.value = "";
     fill(
       chips,
-      [...files.values()].map((file) => h("li", { class: "file-chip" }, icon("file"), h("span", null, file.name), h("span", { class: "muted" }, bytes(file.size)), button(t("remove_file", { name: file.name }), { mark: "x", quiet: true, kind: "plain tiny", onclick: () => files.delete(file.name) && take([]) }))),
+      [...files.values()].map((file) =>
+        h(
+          "li",
+          { class: "file-chip" },
+          icon("file"),
+          h("span", null, file.name),
+          h("span", { class: "muted" }, bytes(file.size)),
+          button(t("remove_file", { name: file.name }), {
+            mark: "x",
+            quiet: true,
+            kind: "plain tiny",
+            onclick: () => files.delete(file.name) && take([]),
+          }),
+        ),
+      ),
     );
     options.fresh(files.size > 0);
   }
@@ -91,7 +134,17 @@ export function homeView() {
   function update() {
     options.update();
     const { info } = store.state;
-    fill(model, info?.model_problem ? h("div", { class: "card problem" }, h("span", { class: "problem-mark" }, icon("warn")), h("div", null, h("p", { class: "strong" }, t("model_problem")), h("p", null, info.model_problem))) : null);
+    fill(
+      model,
+      info?.model_problem
+        ? h(
+            "div",
+            { class: "card problem" },
+            h("span", { class: "problem-mark" }, icon("warn")),
+            h("div", null, h("p", { class: "strong" }, t("model_problem")), h("p", null, info.model_problem)),
+          )
+        : null,
+    );
     const now = store.state.listed && store.state.runs.length > 0;
     if (!store.state.listed || now === listed) return;
     listed = now;
@@ -100,7 +153,8 @@ export function homeView() {
   }
 
   update();
-  if (matchMedia("(min-width: 760px)").matches) setTimeout(() => element.isConnected && document.activeElement === document.body && text.focus());
+  if (matchMedia("(min-width: 760px)").matches)
+    setTimeout(() => element.isConnected && document.activeElement === document.body && text.focus());
   return { element, update, name: "home" };
 }
 
@@ -110,7 +164,16 @@ function examples(text) {
     keepDraft(text.value);
     text.focus();
   };
-  return [h("h2", { class: "small-head" }, t("examples")), h("div", { class: "examples" }, EXAMPLES.map((key) => h("button", { type: "button", class: "example", on: { click: () => use(key) } }, icon("right"), h("span", null, t(key)))))];
+  return [
+    h("h2", { class: "small-head" }, t("examples")),
+    h(
+      "div",
+      { class: "examples" },
+      EXAMPLES.map((key) =>
+        h("button", { type: "button", class: "example", on: { click: () => use(key) } }, icon("right"), h("span", null, t(key))),
+      ),
+    ),
+  ];
 }
 
 /** How it has gone so far, in three figures. */
@@ -118,8 +181,18 @@ async function showRecord(below) {
   try {
     const { summary } = await get("curves");
     if (!summary?.runs) return;
-    const figure = (value, words, more = "") => h("div", { class: "figure" }, h("span", { class: "figure-value" }, value), h("span", { class: "figure-words" }, words), more ? h("span", { class: "muted" }, more) : null);
-    const interval = summary.success === null || summary.success === undefined ? "" : t("interval", { low: percent(summary.success_low ?? 0), high: percent(summary.success_high ?? 1) });
+    const figure = (value, words, more = "") =>
+      h(
+        "div",
+        { class: "figure" },
+        h("span", { class: "figure-value" }, value),
+        h("span", { class: "figure-words" }, words),
+        more ? h("span", { class: "muted" }, more) : null,
+      );
+    const interval =
+      summary.success === null || summary.success === undefined
+        ? ""
+        : t("interval", { low: percent(summary.success_low ?? 0), high: percent(summary.success_high ?? 1) });
     fill(
       below,
       h("h2", { class: "small-head" }, t("so_far")),
@@ -127,7 +200,11 @@ async function showRecord(below) {
         "a",
         { class: "figures card", href: "#/learning" },
         figure(number(summary.runs), t("runs_judged")),
-        figure(summary.success === null || summary.success === undefined ? "–" : percent(summary.success), t("goals_met"), interval),
+        figure(
+          summary.success === null || summary.success === undefined ? "–" : percent(summary.success),
+          t("goals_met"),
+          interval,
+        ),
         figure(summary.tokens_per_met_goal ? short(Math.round(summary.tokens_per_met_goal)) : "–", t("tokens_per_met_goal")),
         icon("right"),
       ),
@@ -135,70 +212,6 @@ async function showRecord(below) {
   } catch {
     fill(below); // the figures are an extra here; the page of curves tells of problems
   }
-}
-
-// -- options ------------------------------------------------------------------------------------------
-
-function optionFields() {
-  const place = (label, hint, field) => h("div", { class: "field" }, h("label", { for: field.id }, label), field, hint ? (hint instanceof Node ? hint : h("p", { class: "hint" }, hint)) : null);
-  const where = h("p", { class: "hint" }, t("workspace_hint"));
-  const input = (name, more = {}) => h("input", { id: `option-${name}`, class: "input", name, autocomplete: "off", ...more });
-  const limit = (name, more = {}) => input(name, { type: "number", min: "1", inputmode: "numeric", placeholder: t("no_limit"), ...more });
-  const fields = {
-    workspace: input("workspace", { placeholder: t("workspace_placeholder"), spellcheck: "false" }),
-    checks: h("textarea", { id: "option-checks", class: "input mono", rows: "2", placeholder: "test -s report.md", spellcheck: "false" }),
-    model: input("model", { spellcheck: "false" }),
-    approve: h(
-      "select",
-      { id: "option-approve", class: "input" },
-      h("option", { value: "" }, t("approve_default")),
-      ["on-risk", "ask", "never"].map((mode) => h("option", { value: mode }, t(`approve_${mode}`))),
-    ),
-    max_steps: limit("max_steps", { placeholder: "40" }),
-    max_tokens: limit("max_tokens"),
-    max_cost: limit("max_cost", { min: "0", step: "any", inputmode: "decimal" }),
-    timeout: limit("timeout"),
-  };
-  const learn = h("input", { id: "option-learn", type: "checkbox", prop: { checked: true } });
-  const element = h(
-    "details",
-    { class: "options" },
-    h("summary", null, icon("right"), h("span", null, t("options"))),
-    h(
-      "div",
-      { class: "option-grid" },
-      place(t("workspace"), where, fields.workspace),
-      place(t("model"), t("model_hint"), fields.model),
-      h("div", { class: "span-2" }, place(t("checks"), t("checks_hint"), fields.checks)),
-      h("div", { class: "span-2" }, place(t("approve"), t("approve_hint"), fields.approve)),
-      h("fieldset", { class: "limits span-2" }, h("legend", null, t("limits")), place(t("max_steps"), "", fields.max_steps), place(t("max_tokens"), "", fields.max_tokens), place(t("max_cost"), "", fields.max_cost), place(t("timeout"), "", fields.timeout)),
-      h("label", { class: "check span-2" }, learn, h("span", null, t("learn_from_it"))),
-    ),
-  );
-  return {
-    element,
-    update() {
-      const { info } = store.state;
-      if (!info) return;
-      if (info.model) fields.model.placeholder = info.model;
-      if (info.workspace_root) where.textContent = t("workspace_hint_in", { folder: info.workspace_root });
-    },
-    /** Uploaded files go into a fresh folder, so that no other one can be named. */
-    fresh(uploads) {
-      fields.workspace.disabled = uploads;
-      if (uploads) fields.workspace.value = "";
-    },
-    read() {
-      const out = {};
-      for (const name of ["workspace", "model"]) if (fields[name].value.trim()) out[name] = fields[name].value.trim();
-      const checks = fields.checks.value.split("\n").map((line) => line.trim()).filter(Boolean);
-      if (checks.length) out.checks = checks;
-      if (fields.approve.value) out.approve = fields.approve.value;
-      for (const name of ["max_steps", "max_tokens", "max_cost", "timeout"]) if (fields[name].value !== "") out[name] = Number(fields[name].value);
-      if (!learn.checked) out.learn = false;
-      return out;
-    },
-  };
 }
 
 /** What was typed and not handed in is still there after a reload. */

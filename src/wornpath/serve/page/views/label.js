@@ -9,8 +9,20 @@ import { argumentFields } from "./approval.js";
 export function labelForm(run, row) {
   const candidates = (row.decision?.candidates ?? []).filter((_, i) => i !== (row.decision.chosen ?? 0));
   const name = `label-${row.step}`;
-  const tool = h("input", { class: "input mono", id: `${name}-tool`, spellcheck: "false", autocomplete: "off", prop: { value: row.action?.tool ?? "" } });
-  const json = h("textarea", { class: "input mono", id: `${name}-json`, rows: "3", spellcheck: "false", prop: { value: JSON.stringify(row.action?.arguments ?? {}, null, 1) } });
+  const tool = h("input", {
+    class: "input mono",
+    id: `${name}-tool`,
+    spellcheck: "false",
+    autocomplete: "off",
+    prop: { value: row.action?.tool ?? "" },
+  });
+  const json = h("textarea", {
+    class: "input mono",
+    id: `${name}-json`,
+    rows: "3",
+    spellcheck: "false",
+    prop: { value: JSON.stringify(row.action?.arguments ?? {}, null, 1) },
+  });
   const comment = h("input", { class: "input", id: `${name}-comment`, autocomplete: "off" });
   const problem = h("p", { class: "form-problem", role: "alert" });
   const edit = h("div", { class: "label-edit" });
@@ -21,7 +33,14 @@ export function labelForm(run, row) {
     "fieldset",
     { class: "choices" },
     h("legend", null, t("label_lead")),
-    candidates.map((one, i) => h("label", { class: "choice" }, h("input", { type: "radio", name, value: String(i), on: { change: pick } }), h("span", null, h("strong", null, one.action.tool), " ", argumentsLine(one.action.arguments)))),
+    candidates.map((one, i) =>
+      h(
+        "label",
+        { class: "choice" },
+        h("input", { type: "radio", name, value: String(i), on: { change: pick } }),
+        h("span", null, h("strong", null, one.action.tool), " ", argumentsLine(one.action.arguments)),
+      ),
+    ),
     h("label", { class: "choice" }, own, h("span", null, t("label_own"))),
   );
 
@@ -33,7 +52,11 @@ export function labelForm(run, row) {
     const value = chosen();
     fields = null;
     if (value === "own") {
-      fill(edit, h("div", { class: "field" }, h("label", { for: tool.id }, t("tool")), tool), h("div", { class: "field" }, h("label", { for: json.id }, t("arguments_json")), json));
+      fill(
+        edit,
+        h("div", { class: "field" }, h("label", { for: tool.id }, t("tool")), tool),
+        h("div", { class: "field" }, h("label", { for: json.id }, t("arguments_json")), json),
+      );
     } else if (value) {
       fields = argumentFields({ id: name, action: candidates[Number(value)].action });
       fill(edit, fields.element);
@@ -56,7 +79,11 @@ export function labelForm(run, row) {
     event.preventDefault();
     problem.textContent = "";
     try {
-      await post(`runs/${encodeURIComponent(run.id)}/labels`, { step: row.step, action: action(), ...(comment.value.trim() ? { comment: comment.value.trim() } : {}) });
+      await post(`runs/${encodeURIComponent(run.id)}/labels`, {
+        step: row.step,
+        action: action(),
+        ...(comment.value.trim() ? { comment: comment.value.trim() } : {}),
+      });
       toast(t("label_kept"));
       box.open = false;
     } catch (error) {
@@ -64,7 +91,15 @@ export function labelForm(run, row) {
     }
   }
 
-  const form = h("form", { class: "label-form", on: { submit: send } }, choices, edit, h("div", { class: "field" }, h("label", { for: comment.id }, t("comment")), comment), problem, h("div", { class: "row end" }, button(t("label_send"), { mark: "person", kind: "primary small", type: "submit" })));
+  const form = h(
+    "form",
+    { class: "label-form", on: { submit: send } },
+    choices,
+    edit,
+    h("div", { class: "field" }, h("label", { for: comment.id }, t("comment")), comment),
+    problem,
+    h("div", { class: "row end" }, button(t("label_send"), { mark: "person", kind: "primary small", type: "submit" })),
+  );
   const box = h("details", { class: "drawer-part" }, h("summary", null, icon("right"), h("span", null, t("label_title"))), form);
   return box;
 }

@@ -74,14 +74,31 @@ export function learningView() {
     const points = data.points.map((one, i) => ({ ...one, n: one.n ?? i + 1 }));
     const smooth = rolling(points);
     const half = width > 900 ? Math.floor((width - 24) / 2) - 42 : width - 42;
-    fill(curves, summary(data.summary ?? {}), h("div", { class: "chart-grid" }, figure(t("curve_success"), successChart(points, smooth, half)), figure(t("curve_tokens"), tokensChart(points, smooth, half))), h("p", { class: "hint" }, t("curve_hint", { n: windowOf(points.length) })), asTable(points));
+    fill(
+      curves,
+      summary(data.summary ?? {}),
+      h(
+        "div",
+        { class: "chart-grid" },
+        figure(t("curve_success"), successChart(points, smooth, half)),
+        figure(t("curve_tokens"), tokensChart(points, smooth, half)),
+      ),
+      h("p", { class: "hint" }, t("curve_hint", { n: windowOf(points.length) })),
+      asTable(points),
+    );
   }
 
-  const versionsAt = () => (data.versions ?? []).filter((one) => one.n !== null && one.n !== undefined).map((one) => ({ x: one.n, label: one.version }));
+  const versionsAt = () =>
+    (data.versions ?? []).filter((one) => one.n !== null && one.n !== undefined).map((one) => ({ x: one.n, label: one.version }));
 
   function axis(points) {
     const xs = [points[0].n, points.at(-1).n];
-    return { xs, xTicks: wholeTicks(xs[0], xs[1], 6), xName: t("run_number"), marks: versionsAt().filter((one) => one.x >= xs[0] && one.x <= xs[1]) };
+    return {
+      xs,
+      xTicks: wholeTicks(xs[0], xs[1], 6),
+      xName: t("run_number"),
+      marks: versionsAt().filter((one) => one.x >= xs[0] && one.x <= xs[1]),
+    };
   }
 
   function successChart(points, smooth, size) {
@@ -90,7 +107,14 @@ export function learningView() {
     return chart({
       ...axis(points),
       label: t("curve_success"),
-      describe: last ? t("curve_success_said", { rate: percent(last.rate), low: percent(last.low), high: percent(last.high), n: points.length }) : t("nothing_judged"),
+      describe: last
+        ? t("curve_success_said", {
+            rate: percent(last.rate),
+            low: percent(last.low),
+            high: percent(last.high),
+            n: points.length,
+          })
+        : t("nothing_judged"),
       ys: [0, 0.25, 0.5, 0.75, 1],
       formatY: percent,
       line: told.map((one) => [one.n, one.rate]),
@@ -106,11 +130,19 @@ export function learningView() {
     return chart({
       ...axis(points),
       label: t("curve_tokens"),
-      describe: t("curve_tokens_said", { first: number(Math.round(smooth[Math.min(smooth.length - 1, windowOf(points.length) - 1)].tokens)), last: number(Math.round(smooth.at(-1).tokens)) }),
+      describe: t("curve_tokens_said", {
+        first: number(Math.round(smooth[Math.min(smooth.length - 1, windowOf(points.length) - 1)].tokens)),
+        last: number(Math.round(smooth.at(-1).tokens)),
+      }),
       ys: ticks(Math.max(high, 1)),
       formatY: (value) => short(Math.round(value)).replace(".0", ""),
       line: smooth.map((one) => [one.n, one.tokens]),
-      dots: some.map((one) => ({ x: one.n, y: one.tokens ?? 0, kind: one.success === 1 ? "met" : one.success === 0 ? "unmet" : "", title: `${one.n}: ${number(one.tokens ?? 0)}` })),
+      dots: some.map((one) => ({
+        x: one.n,
+        y: one.tokens ?? 0,
+        kind: one.success === 1 ? "met" : one.success === 0 ? "unmet" : "",
+        title: `${one.n}: ${number(one.tokens ?? 0)}`,
+      })),
       width: size,
     });
   }
@@ -121,7 +153,9 @@ export function learningView() {
     element,
     name: "learning",
     update() {
-      const now = store.state.runs.filter((one) => one.reward !== undefined && !["running", "queued"].includes(one.status)).length;
+      const now = store.state.runs.filter(
+        (one) => one.reward !== undefined && !["running", "queued"].includes(one.status),
+      ).length;
       if (ended && now !== ended) load();
       ended = now;
       policies.update();
@@ -134,12 +168,23 @@ const figure = (title, svg) => h("figure", { class: "card chart-card" }, h("figc
 
 function summary(told) {
   const judged = told.success !== null && told.success !== undefined;
-  const one = (value, words, more = "") => h("div", { class: "figure" }, h("span", { class: "figure-value" }, value), h("span", { class: "figure-words" }, words), more ? h("span", { class: "muted" }, more) : null);
+  const one = (value, words, more = "") =>
+    h(
+      "div",
+      { class: "figure" },
+      h("span", { class: "figure-value" }, value),
+      h("span", { class: "figure-words" }, words),
+      more ? h("span", { class: "muted" }, more) : null,
+    );
   return h(
     "div",
     { class: "figures card" },
     one(number(told.runs ?? 0), t("runs_judged")),
-    one(judged ? percent(told.success) : "–", t("goals_met"), judged ? t("interval", { low: percent(told.success_low ?? 0), high: percent(told.success_high ?? 1) }) : ""),
+    one(
+      judged ? percent(told.success) : "–",
+      t("goals_met"),
+      judged ? t("interval", { low: percent(told.success_low ?? 0), high: percent(told.success_high ?? 1) }) : "",
+    ),
     one(told.tokens_per_met_goal ? short(Math.round(told.tokens_per_met_goal)) : "–", t("tokens_per_met_goal")),
   );
 }
@@ -150,11 +195,40 @@ function asTable(points) {
     "details",
     { class: "curve-table" },
     h("summary", null, icon("right"), h("span", null, t("as_table"))),
-    h("div", { class: "table-wrap tall", tabindex: "0", role: "region", "aria-label": t("as_table") }, h("table", null, h("thead", null, h("tr", null, [t("run_number"), t("time"), t("goals_met"), t("tokens"), t("skipped_calls"), t("family")].map((one) => h("th", { scope: "col" }, one)))), body)),
+    h(
+      "div",
+      { class: "table-wrap tall", tabindex: "0", role: "region", "aria-label": t("as_table") },
+      h(
+        "table",
+        null,
+        h(
+          "thead",
+          null,
+          h(
+            "tr",
+            null,
+            [t("run_number"), t("time"), t("goals_met"), t("tokens"), t("skipped_calls"), t("family")].map((one) =>
+              h("th", { scope: "col" }, one),
+            ),
+          ),
+        ),
+        body,
+      ),
+    ),
   );
   details.addEventListener("toggle", () => {
     if (!details.open || body.firstChild) return;
-    const row = (one) => h("tr", null, h("td", { class: "number" }, one.run_id ? h("a", { href: `#/runs/${one.run_id}` }, String(one.n)) : String(one.n)), h("td", null, moment(one.time)), h("td", null, one.success === 1 ? t("yes") : one.success === 0 ? t("no") : "–"), h("td", { class: "number" }, number(one.tokens ?? 0)), h("td", { class: "number" }, number(one.skipped ?? 0)), h("td", null, one.family ?? ""));
+    const row = (one) =>
+      h(
+        "tr",
+        null,
+        h("td", { class: "number" }, one.run_id ? h("a", { href: `#/runs/${one.run_id}` }, String(one.n)) : String(one.n)),
+        h("td", null, moment(one.time)),
+        h("td", null, one.success === 1 ? t("yes") : one.success === 0 ? t("no") : "–"),
+        h("td", { class: "number" }, number(one.tokens ?? 0)),
+        h("td", { class: "number" }, number(one.skipped ?? 0)),
+        h("td", null, one.family ?? ""),
+      );
     fill(body, points.slice(-500).reverse().map(row));
   });
   return details;

@@ -20,7 +20,11 @@ const STATUS_ICONS = {
 export const statusWord = (status) => known(`status_${status}`) ?? status;
 
 export function statusIcon(status) {
-  return h("span", { class: `status-icon is-${status}`, role: "img", "aria-label": statusWord(status), title: statusWord(status) }, icon(STATUS_ICONS[status] ?? "dot"));
+  return h(
+    "span",
+    { class: `status-icon is-${status}`, role: "img", "aria-label": statusWord(status), title: statusWord(status) },
+    icon(STATUS_ICONS[status] ?? "dot"),
+  );
 }
 
 export function statusChip(status) {
@@ -41,14 +45,25 @@ export function who(by, { words = true } = {}) {
 
 const SUBTASK_ICONS = { pending: "ring", active: "running", done: "check", failed: "x" };
 
-export const subtaskIcon = (status) => h("span", { class: `subtask-icon is-${status}`, role: "img", "aria-label": t(`subtask_${status}`) }, icon(SUBTASK_ICONS[status] ?? "ring"));
+export const subtaskIcon = (status) =>
+  h(
+    "span",
+    { class: `subtask-icon is-${status}`, role: "img", "aria-label": t(`subtask_${status}`) },
+    icon(SUBTASK_ICONS[status] ?? "ring"),
+  );
 
 export const resultWord = (result) => known(`result_${result}`) ?? result;
 export const riskWord = (risk) => known(`risk_${risk}`) ?? risk;
 
 /** What to show where there is nothing yet: a mark, a sentence, and what to do. */
 export function empty(mark, title, ...rest) {
-  return h("div", { class: "empty" }, h("span", { class: "empty-mark" }, icon(mark)), h("p", { class: "empty-title" }, title), ...rest.map((one) => (one instanceof Node ? one : h("p", { class: "muted" }, one))));
+  return h(
+    "div",
+    { class: "empty" },
+    h("span", { class: "empty-mark" }, icon(mark)),
+    h("p", { class: "empty-title" }, title),
+    ...rest.map((one) => (one instanceof Node ? one : h("p", { class: "muted" }, one))),
+  );
 }
 
 export function problemCard(problem, retry) {
@@ -56,8 +71,18 @@ export function problemCard(problem, retry) {
     "div",
     { class: "card problem", role: "alert" },
     h("span", { class: "problem-mark" }, icon(problem.offline ? "lost" : "warn")),
-    h("div", null, h("p", { class: "strong" }, problem.offline ? t("offline") : problem.message), retry ? h("button", { type: "button", class: "button plain small", on: { click: retry } }, t("try_again")) : null),
+    h(
+      "div",
+      null,
+      h("p", { class: "strong" }, problem.offline ? t("offline") : problem.message),
+      retry ? h("button", { type: "button", class: "button plain small", on: { click: retry } }, t("try_again")) : null,
+    ),
   );
 }
 
-export const skeleton = (lines = 3) => h("div", { class: "skeleton", "aria-hidden": "true" }, Array.from({ length: lines }, () => h("span")));
+export const skeleton = (lines = 3) =>
+  h(
+    "div",
+    { class: "skeleton", "aria-hidden": "true" },
+    Array.from({ length: lines }, () => h("span")),
+  );

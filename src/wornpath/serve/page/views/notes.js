@@ -14,7 +14,12 @@ export function notesView() {
   async function load() {
     try {
       const { notes } = await get("notes");
-      fill(list, notes.length ? h("ul", { class: "plain-list" }, notes.map(item)) : h("div", { class: "card" }, empty("note", t("no_notes"), t("no_notes_hint"))));
+      fill(
+        list,
+        notes.length
+          ? h("ul", { class: "plain-list" }, notes.map(item))
+          : h("div", { class: "card" }, empty("note", t("no_notes"), t("no_notes_hint"))),
+      );
     } catch (error) {
       fail(error, true);
       fill(list, problemCard(error, load));
@@ -27,7 +32,19 @@ export function notesView() {
       "li",
       { class: "card list-card" },
       h("span", { class: "list-mark" }, icon("note")),
-      h("div", { class: "list-main" }, h("p", { class: "strong" }, one.text), h("p", { class: "muted small" }, h("span", { class: "tag" }, known(`scope_${one.scope}`) ?? one.scope), [where, moment(one.time)].filter(Boolean).join(" · "), one.run_id ? [" · ", h("a", { href: `#/runs/${one.run_id}` }, t("its_run"))] : null)),
+      h(
+        "div",
+        { class: "list-main" },
+        h("p", { class: "strong" }, one.text),
+        h(
+          "p",
+          { class: "muted small" },
+          h("span", { class: "tag" }, known(`scope_${one.scope}`) ?? one.scope),
+          one.untrusted ? h("span", { class: "tag warn" }, t("from_outside")) : null,
+          [where, moment(one.time)].filter(Boolean).join(" · "),
+          one.run_id ? [" · ", h("a", { href: `#/runs/${one.run_id}` }, t("its_run"))] : null,
+        ),
+      ),
       button(t("forget_note"), { mark: "trash", quiet: true, kind: "plain small", onclick: () => drop(one) }),
     );
   }

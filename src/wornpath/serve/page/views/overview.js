@@ -34,8 +34,28 @@ function fileChips(run) {
   return h(
     "ul",
     { class: "artifact-chips", "aria-label": t("files_made") },
-    files.slice(0, MOST_FILES).map((one) => h("li", null, h("a", { class: "artifact-chip", href: `#/runs/${run.id}/files/${encodeURIComponent(one.path)}` }, fileIcon(one), h("span", { class: "artifact-name" }, one.path), h("span", { class: "muted" }, bytes(one.bytes ?? 0))))),
-    files.length > MOST_FILES ? h("li", null, h("a", { class: "artifact-chip", href: `#/runs/${run.id}/files` }, t("more_files", { n: files.length - MOST_FILES }))) : null,
+    files
+      .slice(0, MOST_FILES)
+      .map((one) =>
+        h(
+          "li",
+          null,
+          h(
+            "a",
+            { class: "artifact-chip", href: `#/runs/${run.id}/files/${encodeURIComponent(one.path)}` },
+            fileIcon(one),
+            h("span", { class: "artifact-name" }, one.path),
+            h("span", { class: "muted" }, bytes(one.bytes ?? 0)),
+          ),
+        ),
+      ),
+    files.length > MOST_FILES
+      ? h(
+          "li",
+          null,
+          h("a", { class: "artifact-chip", href: `#/runs/${run.id}/files` }, t("more_files", { n: files.length - MOST_FILES })),
+        )
+      : null,
   );
 }
 
@@ -54,8 +74,20 @@ function ratingRow(run, detail) {
       fail(problem);
     }
   };
-  const thumb = (word, mark) => button(t(`rate_${word}`), { mark, kind: `plain thumb ${rating === word ? "on" : ""}`, "aria-pressed": String(rating === word), onclick: () => rate(word), id: `rate-${word}` });
-  return h("div", { class: "rating" }, h("span", { class: "muted" }, t("rate_lead")), h("div", { class: "row" }, thumb("good", "up"), thumb("bad", "down")));
+  const thumb = (word, mark) =>
+    button(t(`rate_${word}`), {
+      mark,
+      kind: `plain thumb ${rating === word ? "on" : ""}`,
+      "aria-pressed": String(rating === word),
+      onclick: () => rate(word),
+      id: `rate-${word}`,
+    });
+  return h(
+    "div",
+    { class: "rating" },
+    h("span", { class: "muted" }, t("rate_lead")),
+    h("div", { class: "row" }, thumb("good", "up"), thumb("bad", "down")),
+  );
 }
 
 /** The figures of a run, as a description list. */
@@ -80,8 +112,19 @@ export function figuresCard(run, detail) {
     "section",
     { class: "card" },
     h("h2", { class: "card-head" }, icon("chart"), h("span", null, t("figures"))),
-    h("dl", { class: "facts-list" }, rows.map(([name, value]) => [h("dt", null, name), h("dd", null, value)])),
-    checks.length ? h("details", { class: "checks" }, h("summary", null, icon("right"), h("span", null, t("checks_n", { n: checks.length }))), checks.map((one) => h("pre", { class: "code wrap", tabindex: "0" }, visible(one)))) : null,
+    h(
+      "dl",
+      { class: "facts-list" },
+      rows.map(([name, value]) => [h("dt", null, name), h("dd", null, value)]),
+    ),
+    checks.length
+      ? h(
+          "details",
+          { class: "checks" },
+          h("summary", null, icon("right"), h("span", null, t("checks_n", { n: checks.length }))),
+          checks.map((one) => h("pre", { class: "code wrap", tabindex: "0" }, visible(one))),
+        )
+      : null,
   );
 }
 

@@ -9,7 +9,8 @@ import { renderMarkdown } from "../lib/markdown.js";
 import { empty, problemCard, skeleton } from "./marks.js";
 
 const IMAGES = /\.(png|jpe?g|gif|webp|avif|bmp)$/i;
-const TEXT = /\.(txt|log|py|js|mjs|ts|css|html?|xml|ya?ml|toml|ini|cfg|sh|sql|rst|tex|c|h|cpp|hpp|java|go|rs|rb|php|r|eml|ics|srt|svg|diff|patch)$/i;
+const TEXT =
+  /\.(txt|log|py|js|mjs|ts|css|html?|xml|ya?ml|toml|ini|cfg|sh|sql|rst|tex|c|h|cpp|hpp|java|go|rs|rb|php|r|eml|ics|srt|svg|diff|patch)$/i;
 const PLAIN_LIMIT = 400_000;
 
 export function kindOf({ path = "", media_type: type = "" }) {
@@ -21,7 +22,8 @@ export function kindOf({ path = "", media_type: type = "" }) {
   return "other";
 }
 
-export const fileIcon = (file) => icon({ image: "image", table: "table", folder: "folder" }[file.kind === "folder" ? "folder" : kindOf(file)] ?? "file");
+export const fileIcon = (file) =>
+  icon({ image: "image", table: "table", folder: "folder" }[file.kind === "folder" ? "folder" : kindOf(file)] ?? "file");
 
 /** The preview of FILE {path, bytes, media_type} of a run. */
 export function preview(runId, file) {
@@ -30,7 +32,20 @@ export function preview(runId, file) {
   const element = h(
     "section",
     { class: "preview", "aria-label": file.path },
-    h("div", { class: "preview-head" }, fileIcon(file), h("h2", { class: "preview-name", tabindex: "-1" }, file.path), file.bytes === undefined ? null : h("span", { class: "muted" }, bytes(file.bytes)), h("a", { class: "button plain small", href: artifactAddress(runId, file.path), download: file.path.split("/").at(-1) }, icon("download"), h("span", null, t("download")))),
+    h(
+      "div",
+      { class: "preview-head" },
+      fileIcon(file),
+      h("h2", { class: "preview-name", tabindex: "-1" }, file.path),
+      file.untrusted ? h("span", { class: "tag warn", title: t("untrusted") }, t("from_outside")) : null,
+      file.bytes === undefined ? null : h("span", { class: "muted" }, bytes(file.bytes)),
+      h(
+        "a",
+        { class: "button plain small", href: artifactAddress(runId, file.path), download: file.path.split("/").at(-1) },
+        icon("download"),
+        h("span", null, t("download")),
+      ),
+    ),
     body,
   );
   if (kind === "image") image(body, runId, file);
@@ -40,7 +55,11 @@ export function preview(runId, file) {
 }
 
 function image(body, runId, file) {
-  const shown = h("img", { src: artifactAddress(runId, file.path, true), alt: t("image_alt", { name: file.path }), class: "preview-image" });
+  const shown = h("img", {
+    src: artifactAddress(runId, file.path, true),
+    alt: t("image_alt", { name: file.path }),
+    class: "preview-image",
+  });
   shown.addEventListener("error", () => fill(body, empty("image", t("image_broken"))));
   fill(body, shown);
 }
@@ -51,9 +70,13 @@ async function text(body, runId, file, kind) {
     const { text: content, whole } = await artifactText(runId, file.path, PLAIN_LIMIT);
     if (content.includes("\u0000")) fill(body, empty("file", t("no_preview"), t("no_preview_hint")));
     else if (!content.trim()) fill(body, empty("file", t("file_empty")));
-    else fill(body, whole ? null : h("p", { class: "muted small" }, t("cut_at", { size: bytes(PLAIN_LIMIT) })), SHOW[kind](content));
+    else
+      fill(body, whole ? null : h("p", { class: "muted small" }, t("cut_at", { size: bytes(PLAIN_LIMIT) })), SHOW[kind](content));
   } catch (problem) {
-    fill(body, problemCard(problem, () => text(body, runId, file, kind)));
+    fill(
+      body,
+      problemCard(problem, () => text(body, runId, file, kind)),
+    );
   }
 }
 
@@ -79,9 +102,36 @@ const SHOW = {
       h(
         "div",
         { class: "table-wrap tall", tabindex: "0", role: "region", "aria-label": t("table") },
-        h("table", null, h("thead", null, h("tr", null, Array.from({ length: columns }, (_, i) => cell("th", head[i], i, { scope: "col" })))), h("tbody", null, body.map((row) => h("tr", null, Array.from({ length: columns }, (_, i) => cell("td", row[i], i)))))),
+        h(
+          "table",
+          null,
+          h(
+            "thead",
+            null,
+            h(
+              "tr",
+              null,
+              Array.from({ length: columns }, (_, i) => cell("th", head[i], i, { scope: "col" })),
+            ),
+          ),
+          h(
+            "tbody",
+            null,
+            body.map((row) =>
+              h(
+                "tr",
+                null,
+                Array.from({ length: columns }, (_, i) => cell("td", row[i], i)),
+              ),
+            ),
+          ),
+        ),
       ),
-      h("p", { class: "muted small" }, more ? t("first_rows", { n: number(body.length) }) : t("rows_n", { n: number(body.length) })),
+      h(
+        "p",
+        { class: "muted small" },
+        more ? t("first_rows", { n: number(body.length) }) : t("rows_n", { n: number(body.length) }),
+      ),
     ];
   },
 };

@@ -6,13 +6,22 @@ import { t } from "../lib/i18n.js";
 
 const SPEEDS = [1, 4, 16];
 const BEAT = 900;
-const STOPS = new Set(["plan.made", "plan.changed", "approval.requested", "evaluation.made", "run.paused", "run.resumed", "run.finished"]);
+const STOPS = new Set([
+  "plan.made",
+  "plan.changed",
+  "approval.requested",
+  "evaluation.made",
+  "run.paused",
+  "run.resumed",
+  "run.finished",
+]);
 
 /** The moments of a run worth stopping at: after how many events, and what has just happened. */
 export function moments(run) {
   const out = [];
   run.events.forEach((event, i) => {
-    if (STOPS.has(event.type) && !(event.type === "evaluation.made" && event.data?.scope === "subtask")) out.push({ count: i + 1, type: event.type, step: event.step });
+    if (STOPS.has(event.type) && !(event.type === "evaluation.made" && event.data?.scope === "subtask"))
+      out.push({ count: i + 1, type: event.type, step: event.step });
   });
   return out;
 }
@@ -24,16 +33,36 @@ export function replayBar({ onEnd }) {
   let timer = 0;
   let speed = 0;
 
-  const slider = h("input", { type: "range", class: "replay-range", min: "0", max: String(Math.max(stops.length - 1, 0)), step: "1", "aria-label": t("replay_position"), on: { input: () => go(Number(slider.value)) } });
+  const slider = h("input", {
+    type: "range",
+    class: "replay-range",
+    min: "0",
+    max: String(Math.max(stops.length - 1, 0)),
+    step: "1",
+    "aria-label": t("replay_position"),
+    on: { input: () => go(Number(slider.value)) },
+  });
   const told = h("output", { class: "replay-told" });
   const playing = h("span", { class: "slot-inline" });
   const element = h(
     "section",
     { class: "replay card", "aria-label": t("replay") },
-    h("div", { class: "row" }, button(t("first_moment"), { mark: "first", quiet: true, kind: "plain small", onclick: () => go(0) }), button(t("previous_moment"), { mark: "left", quiet: true, kind: "plain small", onclick: () => go(at - 1) }), playing, button(t("next_moment"), { mark: "right", quiet: true, kind: "plain small", onclick: () => go(at + 1) })),
+    h(
+      "div",
+      { class: "row" },
+      button(t("first_moment"), { mark: "first", quiet: true, kind: "plain small", onclick: () => go(0) }),
+      button(t("previous_moment"), { mark: "left", quiet: true, kind: "plain small", onclick: () => go(at - 1) }),
+      playing,
+      button(t("next_moment"), { mark: "right", quiet: true, kind: "plain small", onclick: () => go(at + 1) }),
+    ),
     slider,
     told,
-    h("div", { class: "row" }, h("span", { class: "slot-inline" }), button(t("replay_end"), { mark: "x", quiet: true, kind: "plain small", onclick: end })),
+    h(
+      "div",
+      { class: "row" },
+      h("span", { class: "slot-inline" }),
+      button(t("replay_end"), { mark: "x", quiet: true, kind: "plain small", onclick: end }),
+    ),
   );
   const rate = element.querySelector(".row:last-child .slot-inline");
 
@@ -76,7 +105,12 @@ export function replayBar({ onEnd }) {
 
   function draw(focus = false) {
     const had = focus || playing.contains(document.activeElement);
-    fill(playing, timer ? button(t("pause"), { mark: "pause", quiet: true, kind: "small", onclick: stop }) : button(t("play"), { mark: "play", quiet: true, kind: "small", onclick: play }));
+    fill(
+      playing,
+      timer
+        ? button(t("pause"), { mark: "pause", quiet: true, kind: "small", onclick: stop })
+        : button(t("play"), { mark: "play", quiet: true, kind: "small", onclick: play }),
+    );
     if (had) playing.firstChild.focus();
     fill(
       rate,

@@ -1,19 +1,18 @@
 // A run: its head, what waits for a person, and the panels for steps, files, changes, talk and comparison.
 
-import { remove } from "../lib/api.js";
-import { button, confirm, fill, h, icon, keyed } from "../lib/dom.js";
-import { command, fail, forget, isEnded, openRun, shown, statusOf, store } from "../lib/data.js";
-import { oneLine, seconds, short } from "../lib/format.js";
+import { fill, h, icon, keyed } from "../lib/dom.js";
+import { openRun, shown, statusOf, store } from "../lib/data.js";
 import { known, t } from "../lib/i18n.js";
 import { approvalCard } from "./approval.js";
 import { changesPanel } from "./changes.js";
 import { chatPanel } from "./chat.js";
 import { comparePanel } from "./compare.js";
 import { filesPanel } from "./files.js";
-import { empty, problemCard, skeleton, statusChip } from "./marks.js";
+import { empty, problemCard } from "./marks.js";
 import { figuresCard, outcomeCard } from "./overview.js";
 import { planCard } from "./plan.js";
 import { replayBar } from "./replay.js";
+import { runHead } from "./run-head.js";
 import { timelineView } from "./timeline.js";
 import { whyDrawer } from "./why.js";
 
@@ -30,7 +29,6 @@ const WRITING_SHOWN = 1500;
 export function runView(runId) {
   const { state } = store;
   const parts = {
-    head: h("div", { class: "run-head" }),
     approvals: h("div", { class: "approvals" }),
     tabs: h("nav", { class: "tabs", "aria-label": t("views_of_run") }),
     problem: h("div"),
@@ -41,76 +39,29 @@ export function runView(runId) {
     foot: h("div", { class: "run-foot" }),
     panel: h("div", { class: "run-panel" }),
   };
-  const cards = new Map(); // id of a question → its card
+  const head = runHead(runId, { status: () => status(), startReplay: () => startReplay(), replaying: () => replay !== null });
   const timeline = timelineView({ pick: (row, index) => openDrawer(row, index, { focus: keyboard }) });
   const steps = h("div", { class: "run-steps" }, timeline.element, parts.writing, parts.foot);
   fill(parts.aside, parts.overview, parts.drawer);
-  const element = h("div", { class: "run", "data-tab": "overview", on: { keydown: () => (keyboard = true), pointerdown: () => (keyboard = false) } }, parts.head, parts.approvals, parts.tabs, parts.problem, h("div", { class: "run-body" }, steps, parts.panel, parts.aside));
+  const element = h(
+    "div",
+    { class: "run", "data-tab": "overview", on: { keydown: () => (keyboard = true), pointerdown: () => (keyboard = false) } },
+    head.element,
+    parts.approvals,
+    parts.tabs,
+    parts.problem,
+    h("div", { class: "run-body" }, steps, parts.panel, parts.aside),
+  );
   let keyboard = false;
   let tab = "overview";
   let panel = null;
   let panelKey = "";
   let drawer = null; // {row, index, element, ...}
   let replay = null;
-  let drawnHead = "";
   let drawnOverview = "";
   let wantedStep = 0;
 
   const status = () => (state.replay ? state.replay.status || "running" : statusOf(state.run, state.detail));
-
-  // -- head -------------------------------------------------------------------------------------------
-
-  function drawHead() {
-    const run = shown();
-    const now = status();
-    const goal = run?.goal?.text ?? state.detail?.goal ?? "";
-    const waiting = state.approvals.some((one) => one.run_id === run?.id);
-    const signature = [now, goal, run?.steps.size, run?.totalTokens, run?.activity.kind, run?.activity.action?.tool, waiting, state.replay !== null, replay !== null, state.loading, state.runProblem !== null].join("|");
-    if (signature === drawnHead) return;
-    drawnHead = signature;
-    const focused = document.activeElement?.id;
-    fill(
-      parts.head,
-      h("a", { class: "button plain small icon-only only-narrow back", href: "#/", "aria-label": t("all_runs") }, icon("back")),
-      h("div", { class: "run-title" }, h("h1", { title: goal }, goal ? oneLine(goal, 400) : state.runProblem ? runId : [h("span", { class: "visually-hidden" }, t("loading")), skeleton(1)]), h("p", { class: "run-facts" }, state.replay ? h("span", { class: "chip" }, icon("loop"), h("span", null, t("replay"))) : now ? statusChip(waiting && now === "running" ? "waiting" : now) : null, facts(run, now))),
-      h("div", { class: "run-actions" }, actions(now)),
-    );
-    if (focused && element.isConnected) document.getElementById(focused)?.focus({ preventScroll: true });
-  }
-
-  function facts(run, now) {
-    if (!run?.lastSeq) return null;
-    const activity = now === "running" && !state.replay && run.activity.kind !== "waiting" ? activityWords(run) : "";
-    return [
-      activity ? h("span", { class: "activity" }, h("span", { class: "spinner", "aria-hidden": "true" }), activity) : null,
-      h("span", { class: "fact" }, t("steps_n", { n: run.steps.size })),
-      h("span", { class: "fact" }, t("tokens_n", { n: short(run.totalTokens) })),
-      run.result?.seconds ? h("span", { class: "fact" }, seconds(run.result.seconds)) : null,
-    ];
-  }
-
-  function actions(now) {
-    if (state.replay || !now) return null;
-    const act = (word) => () => command(runId, word).catch(fail);
-    const sure = (question, yes, work) => async () => (await confirm(t(question), { yes: t(yes), no: t("keep") })) && work();
-    return [
-      now === "running" ? button(t("pause"), { mark: "pause", kind: "small", id: "run-pause", onclick: act("pause") }) : null,
-      now === "paused" || now === "needs_person" || now === "budget" || now === "error" ? button(t("resume"), { mark: "play", kind: "small primary", id: "run-resume", onclick: act("resume") }) : null,
-      ["running", "queued", "paused"].includes(now) ? button(t("cancel"), { mark: "stop", kind: "small plain", id: "run-cancel", onclick: sure("cancel_question", "cancel", () => command(runId, "cancel").catch(fail)) }) : null,
-      !["running", "queued"].includes(now) && state.run?.steps.size && !replay ? button(t("replay"), { mark: "loop", kind: "small plain", id: "run-replay", onclick: startReplay }) : null,
-      !["running", "queued"].includes(now) ? button(t("delete"), { mark: "trash", quiet: true, kind: "small plain", id: "run-delete", onclick: sure("delete_question", "delete", deleteRun) }) : null,
-    ];
-  }
-
-  async function deleteRun() {
-    try {
-      await remove(`runs/${encodeURIComponent(runId)}`);
-      forget(runId);
-      location.hash = "#/";
-    } catch (problem) {
-      fail(problem);
-    }
-  }
 
   // -- what waits for a person -------------------------------------------------------------------------
 
@@ -120,15 +71,13 @@ export function runView(runId) {
     keyed(
       parts.approvals,
       mine,
-      (one) => one.id,
+      (one) => `${one.id} ${one.time}`, // an answer that did not fit brings the same question again
       (one) => {
         const card = approvalCard(one);
-        cards.set(one.id, card);
         fresh.push(card);
         return card.element;
       },
     );
-    for (const id of cards.keys()) if (!mine.some((one) => one.id === id)) cards.delete(id);
     if (fresh.length) fresh[0].focus();
   }
 
@@ -184,12 +133,16 @@ export function runView(runId) {
     }
     const blank = !run.rows.length && !state.loading;
     steps.classList.toggle("blank", blank);
-    fill(parts.foot, blank ? empty("clock", t(state.detail?.status === "queued" ? "run_queued" : "run_starting")) : null, replay ? replay.element : null);
+    fill(
+      parts.foot,
+      blank ? empty("clock", t(state.detail?.status === "queued" ? "run_queued" : "run_starting")) : null,
+      replay ? replay.element : null,
+    );
   }
 
   let writingShown = "";
   function drawWriting() {
-    const writing = state.replay ? null : state.writing;
+    const writing = state.replay || state.run?.result || state.writing?.calls !== state.run?.calls ? null : state.writing;
     const text = writing?.text ?? "";
     if (text === writingShown) return;
     writingShown = text;
@@ -198,7 +151,17 @@ export function runView(runId) {
       fill(parts.writing);
       return;
     }
-    if (!parts.writing.firstChild) fill(parts.writing, h("p", { class: "writing-head" }, h("span", { class: "spinner", "aria-hidden": "true" }), h("span", null, known(`purpose_${writing.purpose}`) ?? t("purpose_argument"))), h("pre", { class: "code wrap", tabindex: "0", "aria-label": t("streamed") }));
+    if (!parts.writing.firstChild)
+      fill(
+        parts.writing,
+        h(
+          "p",
+          { class: "writing-head" },
+          h("span", { class: "spinner", "aria-hidden": "true" }),
+          h("span", null, known(`purpose_${writing.purpose}`) ?? t("purpose_argument")),
+        ),
+        h("pre", { class: "code wrap", tabindex: "0", "aria-label": t("streamed") }),
+      );
     const pre = parts.writing.lastChild;
     pre.textContent = text.length > WRITING_SHOWN ? `…${text.slice(-WRITING_SHOWN)}` : text;
     pre.scrollTop = pre.scrollHeight;
@@ -222,11 +185,28 @@ export function runView(runId) {
     const files = state.run?.artifacts.size ?? 0;
     fill(
       parts.tabs,
-      TABS.map(([name, mark]) => h("a", { class: `tab tab-${name}`, href: name === "overview" ? `#/runs/${runId}` : `#/runs/${runId}/${name}`, "aria-current": name === tab ? "page" : null }, icon(mark), h("span", null, t(`tab_${name}`)), name === "files" && files ? h("span", { class: "count" }, String(files)) : null)),
+      TABS.map(([name, mark]) =>
+        h(
+          "a",
+          {
+            class: `tab tab-${name}`,
+            href: name === "overview" ? `#/runs/${runId}` : `#/runs/${runId}/${name}`,
+            "aria-current": name === tab ? "page" : null,
+          },
+          icon(mark),
+          h("span", null, t(`tab_${name}`)),
+          name === "files" && files ? h("span", { class: "count" }, String(files)) : null,
+        ),
+      ),
     );
   }
 
-  const PANELS = { files: (rest) => filesPanel(state.run, rest), changes: () => changesPanel(state.run, status), chat: () => chatPanel(state.run), compare: () => comparePanel(state.run) };
+  const PANELS = {
+    files: (rest) => filesPanel(state.run, rest),
+    changes: () => changesPanel(state.run, status),
+    chat: () => chatPanel(state.run),
+    compare: () => comparePanel(state.run),
+  };
 
   function drawPanel(rest) {
     const make = PANELS[tab];
@@ -244,7 +224,12 @@ export function runView(runId) {
     if (signature === drawnOverview) return;
     drawnOverview = signature;
     const focused = parts.overview.contains(document.activeElement) ? document.activeElement.id : "";
-    fill(parts.overview, state.replay ? null : outcomeCard(run, state.detail), planCard(run, state.loading), run?.lastSeq ? figuresCard(run, state.detail) : null);
+    fill(
+      parts.overview,
+      state.replay ? null : outcomeCard(run, state.detail),
+      planCard(run, state.loading),
+      run?.lastSeq ? figuresCard(run, state.detail) : null,
+    );
     if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
   }
 
@@ -265,10 +250,15 @@ export function runView(runId) {
     update() {
       if (state.runProblem) {
         const gone = state.runProblem.status === 404;
-        fill(parts.problem, gone ? empty("search", t("no_such_run"), h("a", { class: "button", href: "#/" }, t("all_runs"))) : problemCard(state.runProblem, () => openRun(runId)));
+        fill(
+          parts.problem,
+          gone
+            ? empty("search", t("no_such_run"), h("a", { class: "button", href: "#/" }, t("all_runs")))
+            : problemCard(state.runProblem, () => openRun(runId)),
+        );
       } else if (parts.problem.firstChild) fill(parts.problem);
       element.classList.toggle("failed", Boolean(state.runProblem) && !state.run?.lastSeq);
-      drawHead();
+      head.update();
       drawTabsIfChanged();
       drawApprovals();
       drawSteps();
@@ -288,9 +278,4 @@ export function runView(runId) {
     const count = parts.tabs.querySelector(".count")?.textContent ?? "";
     if (count !== String(state.run?.artifacts.size || "")) drawTabs();
   }
-}
-
-function activityWords(run) {
-  const { kind, action } = run.activity;
-  return t(`activity_${kind}`, { tool: action?.tool ?? "" });
 }

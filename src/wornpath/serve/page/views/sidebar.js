@@ -29,7 +29,13 @@ export function sidebarView() {
   const element = h(
     "nav",
     { class: "sidebar", "aria-label": t("runs") },
-    h("div", { class: "sidebar-head" }, h("a", { class: "button primary wide", href: "#/" }, icon("plus"), h("span", null, t("new_goal"))), h("div", { class: "search" }, icon("search"), box), filter),
+    h(
+      "div",
+      { class: "sidebar-head" },
+      h("a", { class: "button primary wide", href: "#/" }, icon("plus"), h("span", null, t("new_goal"))),
+      h("div", { class: "search" }, icon("search"), box),
+      filter,
+    ),
     list,
     foot,
   );
@@ -55,7 +61,9 @@ export function sidebarView() {
 
   function refresh(element, row) {
     const open = state.run?.id === row.run_id;
-    const signature = [row.status, row.waiting, row.steps, row.rating, row.goal, open, ago(row.started), row.tokens?.prompt].join("|");
+    const signature = [row.status, row.waiting, row.steps, row.rating, row.goal, open, ago(row.started), row.tokens?.prompt].join(
+      "|",
+    );
     if (element.dataset.signature === signature) return;
     element.dataset.signature = signature;
     const link = element.firstElementChild;
@@ -66,8 +74,31 @@ export function sidebarView() {
     fill(
       link,
       statusIcon(row.waiting ? "waiting" : row.status),
-      h("span", { class: "run-item-text" }, h("span", { class: "run-item-goal" }, row.goal), h("span", { class: "run-item-meta" }, [row.waiting ? t("waits_for_you") : "", ago(row.started), t("steps_n", { n: row.steps ?? 0 }), tokens ? t("tokens_n", { n: short(tokens) }) : ""].filter(Boolean).join(" · "))),
-      row.rating === "good" || row.rating === "bad" ? h("span", { class: "run-item-rating", title: t(`rated_${row.rating}`) }, icon(row.rating === "good" ? "up" : "down"), h("span", { class: "visually-hidden" }, t(`rated_${row.rating}`))) : null,
+      h(
+        "span",
+        { class: "run-item-text" },
+        h("span", { class: "run-item-goal" }, row.goal),
+        h(
+          "span",
+          { class: "run-item-meta" },
+          [
+            row.waiting ? t("waits_for_you") : "",
+            ago(row.started),
+            t("steps_n", { n: row.steps ?? 0 }),
+            tokens ? t("tokens_n", { n: short(tokens) }) : "",
+          ]
+            .filter(Boolean)
+            .join(" · "),
+        ),
+      ),
+      row.rating === "good" || row.rating === "bad"
+        ? h(
+            "span",
+            { class: "run-item-rating", title: t(`rated_${row.rating}`) },
+            icon(row.rating === "good" ? "up" : "down"),
+            h("span", { class: "visually-hidden" }, t(`rated_${row.rating}`)),
+          )
+        : null,
     );
   }
 

@@ -25,7 +25,18 @@ export function whyDrawer({ run, row, onClose, onMove }) {
         },
       },
     },
-    h("div", { class: "drawer-head" }, head, h("div", { class: "row" }, button(t("previous_row"), { mark: "left", quiet: true, kind: "plain small", onclick: () => onMove(-1) }), button(t("next_row"), { mark: "right", quiet: true, kind: "plain small", onclick: () => onMove(1) }), button(t("close"), { mark: "x", quiet: true, kind: "plain small", onclick: onClose }))),
+    h(
+      "div",
+      { class: "drawer-head" },
+      head,
+      h(
+        "div",
+        { class: "row" },
+        button(t("previous_row"), { mark: "left", quiet: true, kind: "plain small", onclick: () => onMove(-1) }),
+        button(t("next_row"), { mark: "right", quiet: true, kind: "plain small", onclick: () => onMove(1) }),
+        button(t("close"), { mark: "x", quiet: true, kind: "plain small", onclick: onClose }),
+      ),
+    ),
     row.kind === "step" ? stepParts(run, row) : otherParts(row),
   );
   return { element, focus: () => head.focus({ preventScroll: true }) };
@@ -34,7 +45,12 @@ export function whyDrawer({ run, row, onClose, onMove }) {
 function stepParts(run, row) {
   const { decision } = row;
   return [
-    h("div", { class: "drawer-call" }, h("p", { class: "call" }, h("strong", null, row.action?.tool), " ", h("span", null, argumentsLine(row.action?.arguments))), outcome(row)),
+    h(
+      "div",
+      { class: "drawer-call" },
+      h("p", { class: "call" }, h("strong", null, row.action?.tool), " ", h("span", null, argumentsLine(row.action?.arguments))),
+      outcome(row),
+    ),
     decision ? why(decision, row) : null,
     decision ? evidence(run, row) : null,
     row.seen ? result(run, row) : null,
@@ -44,7 +60,8 @@ function stepParts(run, row) {
   ];
 }
 
-const details = (key, ...content) => h("details", { class: "drawer-part" }, h("summary", null, icon("right"), h("span", null, t(key))), ...content);
+const details = (key, ...content) =>
+  h("details", { class: "drawer-part" }, h("summary", null, icon("right"), h("span", null, t(key))), ...content);
 const part = (key, ...content) => h("section", { class: "drawer-part" }, h("h3", null, t(key)), ...content);
 
 function outcome(row) {
@@ -64,12 +81,26 @@ function outcome(row) {
 function why(decision, row) {
   const candidates = decision.candidates ?? [];
   const at = decision.chosen ?? 0;
-  const order = candidates.map((_, i) => i).sort((a, b) => (b === at) - (a === at) || probability(decision, b) - probability(decision, a));
+  const order = candidates
+    .map((_, i) => i)
+    .sort((a, b) => (b === at) - (a === at) || probability(decision, b) - probability(decision, a));
   const widest = Math.max(0.001, ...(decision.q ?? []).map(Math.abs));
   return part(
     "why_this",
-    h("p", { class: "decider" }, who(row.by, { words: false }), h("span", null, t("decider", { who: whoWord(row.by), version: decision.policy_version ?? "prior" })), typeof decision.value === "number" ? h("span", { class: "tag", title: t("value_hint") }, `V(s) ${signed(decision.value)}`) : null),
-    h("ol", { class: "candidates" }, order.map((i) => candidate(decision, i, i === at, widest))),
+    h(
+      "p",
+      { class: "decider" },
+      who(row.by, { words: false }),
+      h("span", null, t("decider", { who: whoWord(row.by), version: decision.policy_version ?? "prior" })),
+      typeof decision.value === "number"
+        ? h("span", { class: "tag", title: t("value_hint") }, `V(s) ${signed(decision.value)}`)
+        : null,
+    ),
+    h(
+      "ol",
+      { class: "candidates" },
+      order.map((i) => candidate(decision, i, i === at, widest)),
+    ),
     h("p", { class: "hint" }, t(decision.q ? "bars_hint_q" : "bars_hint")),
   );
 }
@@ -82,22 +113,62 @@ function candidate(decision, i, chosen, widest) {
   return h(
     "li",
     { class: `candidate ${chosen ? "chosen" : ""} ${allowed ? "" : "masked"}` },
-    h("div", { class: "candidate-call" }, chosen ? h("span", { class: "chosen-mark" }, icon("check"), h("span", { class: "visually-hidden" }, t("chosen"))) : null, h("span", { class: "candidate-text" }, h("strong", null, one.action?.tool ?? ""), " ", argumentsLine(one.action?.arguments)), h("span", { class: "tag" }, known(`from_${one.source}`) ?? one.source)),
+    h(
+      "div",
+      { class: "candidate-call" },
+      chosen ? h("span", { class: "chosen-mark" }, icon("check"), h("span", { class: "visually-hidden" }, t("chosen"))) : null,
+      h(
+        "span",
+        { class: "candidate-text" },
+        h("strong", null, one.action?.tool ?? ""),
+        " ",
+        argumentsLine(one.action?.arguments),
+      ),
+      h("span", { class: "tag" }, known(`from_${one.source}`) ?? one.source),
+    ),
     bar(t("by_llm"), "model", one.prior ?? 0, percent(one.prior ?? 0)),
-    bar(t("by_policy"), "policy", allowed ? probability(decision, i) : 0, allowed ? percent(probability(decision, i)) : t("masked")),
+    bar(
+      t("by_policy"),
+      "policy",
+      allowed ? probability(decision, i) : 0,
+      allowed ? percent(probability(decision, i)) : t("masked"),
+    ),
     decision.q ? qBar(decision.q[i] ?? 0, widest) : null,
     one.note ? h("p", { class: "muted small" }, one.note) : null,
   );
 }
 
 function bar(words, kind, value, said) {
-  return h("div", { class: `bar ${kind}` }, h("span", { class: "bar-name" }, words), h("span", { class: "bar-track", "aria-hidden": "true" }, h("span", { class: "bar-fill", style: { width: `${Math.max(0, Math.min(1, value)) * 100}%` } })), h("span", { class: "bar-value" }, said));
+  return h(
+    "div",
+    { class: `bar ${kind}` },
+    h("span", { class: "bar-name" }, words),
+    h(
+      "span",
+      { class: "bar-track", "aria-hidden": "true" },
+      h("span", { class: "bar-fill", style: { width: `${Math.max(0, Math.min(1, value)) * 100}%` } }),
+    ),
+    h("span", { class: "bar-value" }, said),
+  );
 }
 
 /** A value around zero: to the right when positive, to the left when not. */
 function qBar(value, widest) {
   const share = (Math.abs(value) / widest) * 50;
-  return h("div", { class: "bar q" }, h("span", { class: "bar-name" }, "Q"), h("span", { class: "bar-track middle", "aria-hidden": "true" }, h("span", { class: `bar-fill ${value < 0 ? "minus" : "plus"}`, style: { width: `${share}%`, left: `${value < 0 ? 50 - share : 50}%` } })), h("span", { class: "bar-value" }, signed(value)));
+  return h(
+    "div",
+    { class: "bar q" },
+    h("span", { class: "bar-name" }, "Q"),
+    h(
+      "span",
+      { class: "bar-track middle", "aria-hidden": "true" },
+      h("span", {
+        class: `bar-fill ${value < 0 ? "minus" : "plus"}`,
+        style: { width: `${share}%`, left: `${value < 0 ? 50 - share : 50}%` },
+      }),
+    ),
+    h("span", { class: "bar-value" }, signed(value)),
+  );
 }
 
 function evidence(run, row) {
@@ -109,7 +180,25 @@ function evidence(run, row) {
       fill(
         box,
         h("h3", null, t("evidence")),
-        h("ul", { class: "evidence" }, answer.evidence.slice(0, 12).map((one) => h("li", null, h("a", { href: `#/runs/${one.run_id}/steps/${one.step}` }, t("evidence_run", { run: one.run_id.slice(-6), n: one.step })), h("span", { class: "candidate-text" }, ` ${one.action?.tool ?? ""} ${argumentsLine(one.action?.arguments)}`), h("span", { class: tone(one.reward ?? 0) }, signed(one.reward ?? 0))))),
+        h(
+          "ul",
+          { class: "evidence" },
+          answer.evidence
+            .slice(0, 12)
+            .map((one) =>
+              h(
+                "li",
+                null,
+                h(
+                  "a",
+                  { href: `#/runs/${one.run_id}/steps/${one.step}` },
+                  t("evidence_run", { run: one.run_id.slice(-6), n: one.step }),
+                ),
+                h("span", { class: "candidate-text" }, ` ${one.action?.tool ?? ""} ${argumentsLine(one.action?.arguments)}`),
+                h("span", { class: tone(one.reward ?? 0) }, signed(one.reward ?? 0)),
+              ),
+            ),
+        ),
       );
     })
     .catch(() => {}); // the decision itself is shown without it
@@ -125,7 +214,21 @@ function result(run, row) {
   const paths = [...new Set([...row.changed, ...(row.seen.changed ?? [])])];
   return part(
     "result",
-    paths.length ? h("ul", { class: "path-list" }, paths.slice(0, 30).map((path) => h("li", null, h("a", { href: `#/runs/${run.id}/files/${encodeURIComponent(path)}` }, icon("file"), h("span", null, path))))) : null,
+    paths.length
+      ? h(
+          "ul",
+          { class: "path-list" },
+          paths
+            .slice(0, 30)
+            .map((path) =>
+              h(
+                "li",
+                null,
+                h("a", { href: `#/runs/${run.id}/files/${encodeURIComponent(path)}` }, icon("file"), h("span", null, path)),
+              ),
+            ),
+        )
+      : null,
     row.seen.untrusted ? h("p", { class: "muted small" }, t("untrusted")) : null,
     text ? longText(text) : null,
   );
@@ -147,17 +250,59 @@ export function longText(text) {
 function args(action) {
   const entries = Object.entries(action?.arguments ?? {});
   if (!entries.length) return null;
-  return part("arguments", h("dl", { class: "arguments" }, entries.map(([name, value]) => [h("dt", null, name), h("dd", null, longText(plain(value)))])));
+  return part(
+    "arguments",
+    h(
+      "dl",
+      { class: "arguments" },
+      entries.map(([name, value]) => [h("dt", null, name), h("dd", null, longText(plain(value)))]),
+    ),
+  );
 }
 
 function otherParts(row) {
   const lines = [];
   if (row.kind === "asked") {
-    lines.push([t("asked"), row.ask.reason], [t("tool"), row.ask.action?.tool], [t("answer"), row.answer ? `${t(`answered_${row.answer.answer}`)} (${known(`by_${row.answer.by}`) ?? row.answer.by})` : t("waits_for_you")], [t("comment"), row.answer?.comment]);
-  } else if (row.kind === "subtask") lines.push([t("subtask"), row.text], [t("kind"), known(`kind_${row.type}`) ?? row.type], [t("status"), t(`subtask_${row.status ?? "active"}`)], [t("because"), row.why]);
-  else if (row.kind === "verdict") lines.push([t("verdict"), known(`status_${row.verdict}`) ?? row.verdict], [t("source"), known(`source_${row.source}`) ?? row.source], [t("reward"), typeof row.reward === "number" ? signed(row.reward, 3) : ""], [t("comment"), row.comment]);
-  else lines.push([t("because"), row.reason || row.text], [t("limit"), row.limit], [t("tokens"), row.tokens], [t("call"), row.action ? `${row.action.tool} ${argumentsLine(row.action.arguments)}` : ""]);
+    lines.push(
+      [t("asked"), row.ask.reason],
+      [t("tool"), row.ask.action?.tool],
+      [
+        t("answer"),
+        row.answer
+          ? `${t(`answered_${row.answer.answer}`)} (${known(`by_${row.answer.by}`) ?? row.answer.by})`
+          : t("waits_for_you"),
+      ],
+      [t("comment"), row.answer?.comment],
+    );
+  } else if (row.kind === "subtask")
+    lines.push(
+      [t("subtask"), row.text],
+      [t("kind"), known(`kind_${row.type}`) ?? row.type],
+      [t("status"), t(`subtask_${row.status ?? "active"}`)],
+      [t("because"), row.why],
+    );
+  else if (row.kind === "verdict")
+    lines.push(
+      [t("verdict"), known(`status_${row.verdict}`) ?? row.verdict],
+      [t("source"), known(`source_${row.source}`) ?? row.source],
+      [t("reward"), typeof row.reward === "number" ? signed(row.reward, 3) : ""],
+      [t("comment"), row.comment],
+    );
+  else
+    lines.push(
+      [t("because"), row.reason || row.text],
+      [t("limit"), row.limit],
+      [t("tokens"), row.tokens],
+      [t("call"), row.action ? `${row.action.tool} ${argumentsLine(row.action.arguments)}` : ""],
+    );
   const told = lines.filter(([, value]) => value !== undefined && value !== null && value !== "");
   if (!told.length) return h("p", { class: "muted" }, t("nothing_more"));
-  return h("dl", { class: "arguments" }, told.map(([name, value]) => [h("dt", null, name), h("dd", null, String(value).length > 200 ? longText(String(value)) : oneLine(String(value), 400))]));
+  return h(
+    "dl",
+    { class: "arguments" },
+    told.map(([name, value]) => [
+      h("dt", null, name),
+      h("dd", null, String(value).length > 200 ? longText(String(value)) : oneLine(String(value), 400)),
+    ]),
+  );
 }
