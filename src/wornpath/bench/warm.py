@@ -26,19 +26,20 @@ for _name in [n for n in globals() if not (n.startswith("__") and n.endswith("__
     del globals()[_name]
 """
 _CHECK = """
-import os as _os
-def _check(folder, code):
+import os as _os, sys as _sys
+def _check(folder, code, place):
     child = _os.fork()
     if child == 0:
         status = 1
         try:
             _os.chdir(folder)
+            _sys.path.insert(0, _os.path.join(folder, place))
             exec(compile(code, "<check>", "exec"), {{"__name__": "__main__"}})
             status = 0
         finally:
             _os._exit(status)
     return _os.waitstatus_to_exitcode(_os.waitpid(child, 0)[1])
-_check({folder!r}, {code!r})
+_check({folder!r}, {code!r}, {place!r})
 """
 
 
@@ -103,15 +104,15 @@ class WarmSandbox:
         stdin: str = "",
         readable: Sequence[Path] = (),
     ) -> ProcessResult:
-        """A check of the form `python -c PROGRAM` runs in a fork of the warm checker; everything else in a process of its own."""
-        program = _program(argv)
+        """A check `python -c CODE` or `python FILE` runs in a fork of the warm checker; everything else in a process of its own."""
         place = workspace.resolve()
-        if program is None or writable or self.root not in place.parents:
+        program = None if writable or self.root not in place.parents else _program(argv, place)
+        if program is None:
             return await self._inner.run(
                 argv, workspace=workspace, writable=writable, limits=limits, env=env, stdin=stdin, readable=readable
             )
         cell = await self._kept(self.root, False).run(
-            _CHECK.format(folder=str(place), code=program), timeout=limits.wall_seconds
+            _CHECK.format(folder=str(place), code=program[0], place=program[1]), timeout=limits.wall_seconds
         )
         code = int(cell.value) if cell.value.lstrip("-").isdigit() else 1
         return ProcessResult(code, cell.stdout, cell.error, timed_out=cell.timed_out, seconds=cell.seconds)
@@ -139,12 +140,16 @@ class _Lent:
         self._clean = False
 
 
-def _program(argv: Sequence[str]) -> str | None:
-    """PROGRAM where ARGV is `sh -c "python -c PROGRAM"`, as the families' checks are."""
+def _program(argv: Sequence[str], folder: Path) -> tuple[str, str] | None:
+    """(code, the folder its imports are looked for in) where ARGV is `sh -c "python -c CODE"` or `sh -c "python FILE"`."""
     if list(argv[:2]) != ["sh", "-c"] or len(argv) != 3:
         return None
     try:
         words = shlex.split(argv[2])
     except ValueError:
         return None
-    return words[2] if words[:2] == ["python", "-c"] and len(words) == 3 else None
+    if words[:2] == ["python", "-c"] and len(words) == 3:
+        return words[2], ""
+    if len(words) == 2 and words[0] == "python" and (file := folder / words[1]).is_file():
+        return file.read_text("utf-8"), str(Path(words[1]).parent)
+    return None

@@ -7,7 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from wornpath.bench.families import clean_csv, find_file, monthly_report, sort_mail, tidy, triage_log
+from wornpath.bench.families import (
+    clean_csv,
+    fill_letter,
+    find_file,
+    fix_function,
+    invoice_fields,
+    meeting_slots,
+    merge_sheets,
+    monthly_report,
+    rename_by_content,
+    sort_mail,
+    tidy,
+    triage_log,
+)
 from wornpath.bench.families.common import TEST_SEED, Draw
 from wornpath.core import Task
 
@@ -18,6 +31,12 @@ DRAWS: dict[str, Callable[[int], Draw]] = {
     "monthly_report": monthly_report.draw,
     "triage_log": triage_log.draw,
     "sort_mail": sort_mail.draw,
+    "merge_sheets": merge_sheets.draw,
+    "invoice_fields": invoice_fields.draw,
+    "rename_by_content": rename_by_content.draw,
+    "fix_function": fix_function.draw,
+    "meeting_slots": meeting_slots.draw,
+    "fill_letter": fill_letter.draw,
 }
 
 

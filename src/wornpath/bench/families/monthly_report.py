@@ -23,7 +23,8 @@ THINGS = ("North", "South", "East", "West", "Centre", "Lamp", "Desk", "Rug")
 GOALS_TRAIN = (
     "Sum {amount} per month of {day} in {source}: write {output} with the columns month,{result} (month as YYYY-MM, in order), and draw "
     "it as a bar chart in {chart}",
-    "Monthly report from {source}: {output} with the columns month,{result}, where {result} is the sum of {amount} in that month of {day} "
+    "Monthly report from {source}: {output} with the columns month,{result}, where {result} is the sum of "
+    "{amount} in that month of {day} "
     "(YYYY-MM, in order). Also draw a bar chart of it, {chart}",
     "按月汇总 {source}：把 {day} 每个月的 {amount} 总和写入 {output}，列为 month,{result}（月份为 YYYY-MM，按顺序），并画柱状图 {chart}",
 )

@@ -81,11 +81,12 @@ class SimulatedChat:
     def _text(self, view: View, key: str) -> str:
         if not view.system.startswith("You write one short Python"):
             return _prose(view)
-        marked = programs.write(view)
-        if marked is None:
-            marked = _LOST
+        marked, hard = programs.write(view) or (_LOST, 1.0)
+        rates = self.rates["program"]
         again = view.crashed or view.rejected
-        code = mistakes.written(marked, view.goal, key, self.seed, self.rates["program"], again=again)
+        code = mistakes.written(
+            marked, view.goal, key, self.seed, {**rates, "hazard": rates["hazard"] * hard}, again=again
+        )
         return f"```python\n{code}```"
 
 

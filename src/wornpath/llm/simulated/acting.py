@@ -7,7 +7,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from wornpath.llm.simulated import mistakes
 from wornpath.llm.simulated.chance import draw, pick, uniform
+from wornpath.llm.simulated.programs import code
+from wornpath.llm.simulated.programs.parts import site
 from wornpath.llm.simulated.programs.texts import wanted
 from wornpath.llm.simulated.reading import View
 
@@ -37,7 +40,12 @@ def _concrete(act: str, view: View, seed: int, rates: Mapping[str, Any], key: st
     target = view.makes or (view.outputs or ["copy.txt"])[0]
     match act:
         case "program":
-            return "python", {}
+            edit = (
+                _edit(view, seed, rates, key)
+                if view.kind == "code" and uniform(seed, key, "edit") < rates["edit"]
+                else None
+            )
+            return ("edit_file", edit) if edit else ("python", {})
         case "list":
             return "list_files", {"path": pick([".", *folders], seed, key, "list")}
         case "names":
@@ -56,6 +64,18 @@ def _concrete(act: str, view: View, seed: int, rates: Mapping[str, Any], key: st
             return "copy_file", {"source": f"{pick(folders, seed, key, 'there')}/{query}.txt", "destination": target}
         case _:
             return "finish", {}
+
+
+def _edit(view: View, seed: int, rates: Mapping[str, Any], key: str) -> dict[str, Any] | None:
+    """A change in place, as far as the prompt shows what stands in the file; mistaken as often as a program that makes it."""
+    file = next((p for p in view.paths if p.endswith(".py") and "test_" not in p), "")
+    found = code.replacement(View(view.system, view.text, view.sections, {file: view.text}), file) if file else None
+    if found is None:
+        return None
+    hard = {**rates["program"], "hazard": rates["program"]["hazard"] * code.HARD}
+    marked = site(found[1], found[2]) + " " * 250  # as long as the program would be
+    new = mistakes.written(marked, view.goal, key, seed, hard, again=view.rejected)
+    return {"path": file, "old": found[0], "new": new.rstrip()}
 
 
 def hits(view: View) -> list[str]:
@@ -93,7 +113,9 @@ def progress(view: View, seed: int, rates: Mapping[str, Any], key: str) -> str:
     done = "looked"
     if last is not None and last[0] in _MOVES:
         done = "moved"
-    elif last is not None and last[0] in ("python", "shell") and view.changed:
+    elif view.changed and (
+        last is None or last[0] in ("python", "shell")
+    ):  # the prompt may have no room for the last action
         done = "made"
     if uniform(seed, key, "done") < rates["progress"][done]:
         return "done"

@@ -10,8 +10,11 @@ from wornpath.llm.simulated.chance import draw, pick
 from wornpath.llm.simulated.programs.texts import wanted
 from wornpath.llm.simulated.reading import View, groups, named_columns
 
-_ORGANISE = r"subfolder|folders inside|move its files|move every|put (?:every|each) |rename|子文件夹|其下的文件夹|下面的文件夹|重命名|改名"
-_CODE = r"\bbug\b|\bfix\b.*\.py|\.py\b.*\b(?:fix|fails|wrong)|修复|改正"
+_ORGANISE = (
+    r"subfolder|folders inside|move its files|move every|put (?:every|each) |rename|have useless names|should be called|"
+    "子文件夹|其下的文件夹|下面的文件夹|重命名|改名"
+)
+_CODE = r"\bbug\b|\b(?:fix|repair)\b.*\.py|\.py\b.*\b(?:fix|fails|wrong)|修复|改正"
 
 
 def plan(view: View, seed: int, rates: Mapping[str, Any], key: str) -> Any:
@@ -60,7 +63,7 @@ def kind_of(goal: str) -> str:
         return "find"
     if re.search(_CODE, goal, re.IGNORECASE):
         return "code"
-    return "organise" if re.search(_ORGANISE, goal) else "compute"
+    return "organise" if re.search(_ORGANISE, goal, re.IGNORECASE) else "compute"
 
 
 def _split(view: View, subtasks: list[dict[str, Any]]) -> list[dict[str, Any]]:

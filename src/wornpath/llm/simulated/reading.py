@@ -14,9 +14,14 @@ _SECTION = re.compile(rf"^({'|'.join(_TITLES)}): ?", re.MULTILINE)
 _LAST = re.compile(r"^Last: (\w+)\((.*?)\) -> (\w+)[ \t]*\n?", re.MULTILINE)
 _BEGINS = re.compile(r"^(\S[^\n]*) begins:\n", re.MULTILINE)
 _NOW = re.compile(r"\((\d+) of (\d+), (\w+)\) (.*?)(?: -> (\S+))?(?: …)?$", re.DOTALL)
-_PATH = re.compile(r"(?<![\w./-])((?:[\w-]+/)*[\w-]+\.[A-Za-z]\w{0,4})(?![\w/])", re.ASCII)
+_PATH = re.compile(r"(?<![\w./-])((?:[\w-]+/)*[\w-]+\.[a-z]\w{0,4})(?![\w/])", re.ASCII)
 _FOLDER_LINE = re.compile(r"^([^\s:][^:\n]*?)/: (.+)$", re.MULTILINE)
 _LISTED = re.compile(r"\d+ (\w+) \(([^)]*)\)|([^,()\s][^,()]*)")
+_MAKING = re.compile(
+    r"(?:\b(?:to|as|into|make|write|save|called|result in|chart in|chart of it,)|:|"
+    r"写入|保存为|存为|存成|合并成|一个|复制到|复制为|柱状图)\s*$",
+    re.IGNORECASE,
+)
 _CLING = "The result was checked and is not right yet."
 
 
@@ -85,12 +90,12 @@ class View:
 
     @cached_property
     def outputs(self) -> list[str]:
-        """The files that the goal names and that are not there yet."""
-        return [p for p in self.paths if not self.exists(p)]
+        """The files that the goal names as what is to be made: not there yet, or after a word of making."""
+        return [p for p in self.paths if not self.exists(p) or _MAKING.search(self.goal[: self.goal.find(p)])]
 
     @cached_property
     def sources(self) -> list[str]:
-        return [p for p in self.paths if self.exists(p)]
+        return [p for p in self.paths if p not in self.outputs]
 
     def exists(self, path: str) -> bool:
         return path in self.shown or path in self.files
