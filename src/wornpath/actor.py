@@ -333,7 +333,11 @@ class Actor:
         )
         left = session.budget.seconds_left()
         started = time.monotonic()
-        seen = await call(tool, self.context, action, TOOL_SECONDS if left is None else min(TOOL_SECONDS, left + 1))
+        try:
+            real = session.secrets.restored(tool, action, confined=session.sandbox != "full")
+            seen = await call(tool, self.context, real, TOOL_SECONDS if left is None else min(TOOL_SECONDS, left + 1))
+        except ToolError as error:
+            seen = Observation.of(str(error), "error")
         seen = session.provenance.label(tool, action, seen)
         self._artifacts(seen)
         seconds = round(time.monotonic() - started, 3)

@@ -40,6 +40,7 @@ from wornpath.core import (
 from wornpath.experience import Tracker
 from wornpath.experience.live import Experience
 from wornpath.guard import ApprovalAnswer, ApproveMode, Approver, Limits, SandboxMode, Session, check_names, read_rules
+from wornpath.guard.secrets import Discreet
 from wornpath.learn.spawn import spawn_after_run
 from wornpath.llm.chat import Chat
 from wornpath.policy import CountPolicy, Policy, PriorPolicy
@@ -327,6 +328,8 @@ class AutoGPT:
         )
         for path in self.store.untrusted_files(session.folder):
             session.provenance.files[path] = "outside"
+        session.secrets.learn(self.workspace)
+        chat = Discreet(chat, session.secrets)  # from here on the model is told no secrets
         session.replay()
         if session.started:  # another process may have brought it to its end since this agent was made
             not_ended(self.store.run(self.run_id))

@@ -41,6 +41,7 @@ from wornpath.guard.permissions import (
 )
 from wornpath.guard.provenance import Provenance
 from wornpath.guard.rules import ANSWER, always_denied, deciding, described, like, named_by, sometimes_allowed
+from wornpath.guard.secrets import Secrets
 from wornpath.store.protocol import Store
 from wornpath.tools import Tool
 
@@ -84,6 +85,7 @@ class Session:
     kept: list[Rule] = field(default_factory=list)
     folder: str = ""
     """The workspace, where rules of scope folder hold."""
+    secrets: Secrets = field(default_factory=Secrets)
     provenance: Provenance = field(default_factory=Provenance)
     budget: Budget = field(init=False)
     loops: LoopDetector = field(default_factory=LoopDetector)
@@ -108,7 +110,8 @@ class Session:
     def record_all(self, records: Sequence[tuple[EventType, Mapping[str, Any]]]) -> list[Event]:
         """Several events in one commit: all of them are there after a crash, or none."""
         step = self.tracker.step
-        events = self.store.append_many(self.run_id, [(t, data, step + (t == "action.decided")) for t, data in records])
+        clean = [(t, self.secrets.data(data), step + (t == "action.decided")) for t, data in records]
+        events = self.store.append_many(self.run_id, clean)
         for event in events:
             self._fold(event)
             for listener in self.listeners:
