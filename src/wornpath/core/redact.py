@@ -13,54 +13,46 @@ from typing import Any
 MARK = "[secret]"
 
 
-def _hints(words: str) -> tuple[str, ...]:
-    return tuple(words.split())
-
-
 _CHARS = r"[^\s\"'\\,;$<>\[\](){}]"
 _END = r"(?=[\s\"',;\\]|$)"
 _VALUE = rf"(?:\\*\"(?P<a>{_CHARS}{{6,}})\\*\"|\\*'(?P<b>{_CHARS}{{6,}})\\*'|(?P<c>{_CHARS}{{6,}}){_END})"
-_PATTERNS: tuple[tuple[tuple[str, ...], re.Pattern[str]], ...] = (
+_NAMES = "password passwd passphrase secret token api_key apikey api-key access_key access-key private_key private-key"
+
+
+def _table(*rows: tuple[str, str]) -> dict[str, tuple[re.Pattern[str], ...]]:
+    """Hint → the patterns that begin with it."""
+    table: dict[str, tuple[re.Pattern[str], ...]] = {}
+    for hints, pattern in rows:
+        for hint in hints.split():
+            hint = hint.replace("·", " ")
+            table[hint] = (*table.get(hint, ()), re.compile(pattern))
+    return table
+
+
+_PATTERNS = _table(
+    ("sk-", r"(?<![A-Za-z0-9])(?P<a>sk-[A-Za-z0-9_-]{16,})"),
+    ("akia asia", r"(?<![A-Za-z0-9])(?P<a>(?:AKIA|ASIA)[0-9A-Z]{16})"),
+    ("ghp_ gho_ ghu_ ghs_ ghr_", r"(?<![A-Za-z0-9])(?P<a>gh[pousr]_[A-Za-z0-9]{20,})"),
+    ("github_pat_", r"(?P<a>github_pat_\w{20,})"),
+    ("glpat-", r"(?P<a>glpat-[\w-]{16,})"),
+    ("xox", r"(?<![A-Za-z0-9])(?P<a>xox[abeoprs]-[\w-]{10,})"),
+    ("aiza", r"(?<![A-Za-z0-9])(?P<a>AIza[\w-]{30,})"),
+    ("ya29.", r"(?<![A-Za-z0-9])(?P<a>ya29\.[\w-]{20,})"),
+    ("hf_", r"(?<![A-Za-z0-9])(?P<a>hf_[A-Za-z0-9]{20,})"),
+    ("npm_", r"(?<![A-Za-z0-9])(?P<a>npm_[A-Za-z0-9]{20,})"),
+    ("pypi-", r"(?<![A-Za-z0-9])(?P<a>pypi-[\w-]{20,})"),
+    ("sg.", r"(?<![A-Za-z0-9])(?P<a>SG\.[\w-]{16,}\.[\w-]{16,})"),
+    ("sk_live_ sk_test_ rk_live_ rk_test_", r"(?<![A-Za-z0-9])(?P<a>[rs]k_(?:live|test)_\w{16,})"),
+    ("eyj", r"(?<![\w-])(?P<a>eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*)"),
+    ("-----begin", r"(?s)-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----(?P<a>(?:(?!-----END).)+)"),
+    ("://", r"://[^\s/:@\"']*:(?P<a>[^\s/@\"'\[]+)@"),
+    ("bearer· basic·", r"(?i)(?<!\w)(?:bearer|basic)[ \t]+(?P<a>(?=[A-Za-z._~+/=-]*\d)[\w.~+/=-]{16,})"),
     (
-        _hints(
-            "sk- akia asia ghp_ gho_ ghu_ ghs_ ghr_ github_pat_ glpat- xox aiza ya29. hf_ npm_ pypi- sg. k_live_ k_test_"
-        ),
-        re.compile(
-            r"(?<![A-Za-z0-9])(?P<a>sk-[A-Za-z0-9_-]{16,}|(?:AKIA|ASIA)[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,}"
-            r"|glpat-[\w-]{16,}|xox[abeoprs]-[\w-]{10,}|AIza[\w-]{30,}|ya29\.[\w-]{20,}|hf_[A-Za-z0-9]{20,}|npm_[A-Za-z0-9]{20,}"
-            r"|pypi-[\w-]{20,}|SG\.[\w-]{16,}\.[\w-]{16,}|[rs]k_(?:live|test)_\w{16,})"
-        ),
+        "password passwd secret token api_key access_key private_key",  # as in a file of settings: any value
+        rf"(?<![a-z0-9])(?:PASSWORD|PASSWD|SECRET|TOKEN|(?:API|ACCESS|PRIVATE)_KEY)=[\"']?(?P<a>(?!\d+{_END}){_CHARS}{{6,}}){_END}",
     ),
-    (("eyj",), re.compile(r"(?<![\w-])(?P<a>eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*)")),
-    (
-        ("private key-----",),
-        re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----(?P<a>(?:(?!-----END).)+)", re.DOTALL),
-    ),
-    (("://",), re.compile(r"://[^\s/:@\"']*:(?P<a>[^\s/@\"'\[]+)@")),
-    (
-        ("bearer ", "basic "),
-        re.compile(r"\b(?:bearer|basic)[ \t]+(?P<a>(?=[A-Za-z._~+/=-]*\d)[\w.~+/=-]{16,})", re.IGNORECASE),
-    ),
-    (
-        ("password", "passwd", "secret", "token", "api_key", "access_key", "private_key"),
-        re.compile(
-            r"^[ \t]*(?:export[ \t]+)?[A-Z][A-Z0-9_]*(?:PASSWORD|PASSWD|SECRET|TOKEN|API_KEY|ACCESS_KEY|PRIVATE_KEY)[ \t]*=[ \t]*"
-            rf"[\"']?(?P<a>(?!\d+[\"']?\s*$){_CHARS}{{6,}}){_END}",
-            re.MULTILINE,
-        ),
-    ),
-    (
-        _hints(
-            "password passwd passphrase secret token api_key apikey api-key access_key access-key private_key private-key"
-        ),
-        re.compile(
-            r"(?<![A-Za-z])[\w.-]{0,40}?(?:password|passwd|passphrase|secret|token|api[_-]?key|(?:access|private)[_-]key)"
-            r"(?:[_-]\w{1,20})?\\*[\"']?[ \t]*[:=][ \t]*" + _VALUE,
-            re.IGNORECASE,
-        ),
-    ),
+    (_NAMES, rf"(?i)(?:{'|'.join(_NAMES.split())})(?:[_-]\w{{1,20}})?\\*[\"']?[ \t]*[:=][ \t]*{_VALUE}"),
 )
-_HINTS = tuple({hint for hints, _ in _PATTERNS for hint in hints})
 _LETTER, _DIGIT = re.compile(r"[^\W\d_]"), re.compile(r"\d")
 
 
@@ -68,22 +60,38 @@ def redact(text: str, mark: Callable[[str], str] = lambda secret: MARK) -> str:
     """TEXT with its secrets replaced by what MARK gives for each."""
     if len(text) < 8:
         return text
-    folded = text.casefold()
-    for hints, pattern in _PATTERNS:
-        if any(hint in folded for hint in hints):
-            text = pattern.sub(lambda match: _replaced(match, mark), text)
-    return text
+    folded = _lower(text)
+    found: dict[int, tuple[int, str]] = {}
+    for hint, patterns in _PATTERNS.items():
+        at = folded.find(hint)
+        while at >= 0:
+            for pattern in patterns:
+                match = pattern.match(text, at)
+                if match and (span := _secret(match)):
+                    found[span[0]] = max(found.get(span[0], (0, "")), (span[1], match[match.lastgroup or "a"]))
+            at = folded.find(hint, at + 1)
+    out, done = [], 0
+    for start in sorted(found):
+        end, value = found[start]
+        if start >= done:
+            out += [text[done:start], mark(value)]
+            done = end
+    return "".join([*out, text[done:]]) if out else text
 
 
-def _replaced(match: re.Match[str], mark: Callable[[str], str]) -> str:
+def _lower(text: str) -> str:
+    """TEXT in lower case, character by character, so that places in it are places in TEXT."""
+    lower = text.lower()
+    return lower if len(lower) == len(text) else "".join(c.lower()[:1] for c in text)
+
+
+def _secret(match: re.Match[str]) -> tuple[int, int] | None:
+    """Where in its text the secret of MATCH stands; None where it only looks like one."""
     group = match.lastgroup or "a"
     value = match[group]
-    if value is None or value.startswith("[secret"):
-        return match[0]
-    if group == "c" and not _random(value):
-        return match[0]
-    start, end = match.start(group) - match.start(), match.end(group) - match.start()
-    return match[0][:start] + mark(value) + match[0][end:]
+    if value.startswith("[secret") or (group == "c" and not _random(value)):
+        return None
+    return match.span(group)
 
 
 def _random(value: str) -> bool:
@@ -93,8 +101,8 @@ def _random(value: str) -> bool:
 
 def suspicious(text: str) -> bool:
     """Whether TEXT may hold a secret: quick, and never wrong about one that `redact` would find."""
-    folded = text.casefold()
-    return any(hint in folded for hint in _HINTS)
+    folded = _lower(text)
+    return any(hint in folded for hint in _PATTERNS)
 
 
 def redact_data(data: Any, replace: Callable[[str], str] = redact) -> Any:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from wornpath.core import Action, Event, Observation, Part
+from wornpath.core.redact import redact_data
 from wornpath.store import projections
 from wornpath.store.effects import calls, number, section, text, whole
 from wornpath.store.protocol import Store
@@ -44,7 +45,7 @@ def to_messages(store: Store, run_id: str) -> Iterator[dict[str, Any]]:
         number_ = (decided[seen] if seen < len(decided) else None) if ahead else (decided[seen - 1] if seen else None)
         n = place.get(number_) if number_ is not None else None
         action = steps[n].candidates[steps[n].chosen].action if n is not None else None
-        yield {
+        call = {
             "run_id": info.run_id,
             "step": number_ or 0,
             "purpose": text(event.data, "purpose"),
@@ -55,6 +56,7 @@ def to_messages(store: Store, run_id: str) -> Iterator[dict[str, Any]]:
             "return": sum(s.reward for s in steps[n:]) if n is not None else (0.0 if seen else info.reward),
             "status": info.status,
         }
+        yield redact_data(call)  # what is recorded has no secrets; older stores may
 
 
 def _answer(texts: list[str], action: Action | None) -> str:
@@ -92,7 +94,7 @@ def to_atif(store: Store, run_id: str) -> dict[str, Any]:
     trace.finish(info.finished, info.summary)
     steps = [{"step_id": n, **step} for n, step in enumerate(trace.steps, 1)]
     extra = {"status": info.status, "reward": info.reward, "verdict_source": info.verdict_source}
-    return {
+    trajectory = {
         "schema_version": ATIF_VERSION,
         "session_id": info.run_id,
         "agent": {
@@ -112,6 +114,8 @@ def to_atif(store: Store, run_id: str) -> dict[str, Any]:
         },
         "extra": {key: value for key, value in extra.items() if value is not None},
     }
+    clean: dict[str, Any] = redact_data(trajectory)
+    return clean
 
 
 @dataclass(slots=True)

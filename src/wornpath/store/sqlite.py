@@ -26,6 +26,7 @@ from wornpath.core import (
     Transition,
     UsageError,
 )
+from wornpath.core.redact import redact
 from wornpath.store import effects, projections
 from wornpath.store import rules as kept_rules
 from wornpath.store.database import Database, private_folder
@@ -215,7 +216,7 @@ class SqliteStore:
     def add_note(self, text: str, *, scope: Scope, where: str = "", run_id: str = "") -> Note:
         """WHERE is the folder or run the note is about; scope run defaults to RUN_ID."""
         place = os.path.normpath(where) if scope == "folder" and where else where
-        event = self.append(run_id, "note.added", {"text": text, "scope": scope, "where": place})
+        event = self.append(run_id, "note.added", {"text": redact(text), "scope": scope, "where": place})
         with self._database.read() as db:
             return _note(db.execute(f"{_NOTE} WHERE seq = ?", (event.seq,)).fetchone())
 

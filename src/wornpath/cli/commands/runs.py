@@ -139,6 +139,7 @@ def rate(
     from wornpath.cli.opening import open_store
     from wornpath.cli.output import note
     from wornpath.core import Goal, UsageError, from_json, to_json
+    from wornpath.core.redact import redact
     from wornpath.experience import final_reward
 
     with open_store() as store:
@@ -151,7 +152,7 @@ def rate(
         store.append_many(
             info.run_id,
             [
-                ("person.said", {"kind": "rating", "rating": rating, "text": comment}, info.steps),
+                ("person.said", {"kind": "rating", "rating": rating, "text": redact(comment)}, info.steps),
                 ("evaluation.made", {"scope": "run", "evaluation": to_json(said)}, info.steps),
             ],
         )
