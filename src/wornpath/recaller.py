@@ -12,7 +12,7 @@ from wornpath.experience import Tracker
 from wornpath.experience.lessons import FINISH, PLAN, position
 from wornpath.experience.lifting import Lifter, Template, fill
 from wornpath.experience.live import Experience
-from wornpath.experience.memory import Record
+from wornpath.experience.memory import Evidence, Record
 from wornpath.experience.situation import Situation, take
 from wornpath.policy.gate import Standing, may_skip, standing, trusted
 from wornpath.tools import Registry, Tool, Workspace
@@ -20,6 +20,10 @@ from wornpath.tools import Registry, Tool, Workspace
 MAX_RECALLED = 8
 SURE = 0.5
 """Above this a hole's best value is ahead of every other one."""
+MAX_TRIES = 3
+WORTH_A_TRY = 0.3
+PROMISING = 0.55
+"""From this chance on a recalled text is taken rather than one written anew."""
 REVERSIBLE = ("read", "write", "execute")
 """What a run's snapshot can undo; the rest always asks the model."""
 
@@ -29,20 +33,21 @@ class Recalled:
     """A template with today's values in. `sure` tells how clear the values are, `covers` that the goal has no word that is new here."""
 
     action: Action
-    record: Record
+    evidence: Evidence
     sure: float
     covers: bool
     loop: bool = False
     """One of several that are to be done one after the other."""
 
     @property
+    def record(self) -> Record:
+        """How it fared in the context closest to today's."""
+        return self.evidence.closest
+
+    @property
     def strong(self) -> bool:
-        return (
-            self.covers
-            and self.record.ok > self.record.bad
-            and "-" not in self.record.recent[-2:]
-            and (self.sure > SURE or self.loop)
-        )
+        """Whether it is likely enough to go well to stand in for what the model would write."""
+        return self.covers and self.evidence.chance > PROMISING and (self.sure > SURE or self.loop)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +82,8 @@ class Recaller:
     _covers: bool = False
     _lifter: Lifter | None = None
     _seen: dict[str, str] = field(default_factory=dict)
+    _used: list[str] = field(default_factory=list)
+    """The templates that this run was recalled to."""
 
     # -- the goal ----------------------------------------------------------------------------------
 
@@ -111,14 +118,14 @@ class Recaller:
         config = self.experience.config
         if not (config.recall and config.plans and self._covers):
             return None
-        for record in self.experience.memory.records(self.family, PLAN):
-            if not may_skip(record, self._standing, config.gate):
+        for known in self.experience.memory.evidence(self.family, PLAN, self.situation.contexts):
+            if not may_skip(known, self._standing, config.gate):
                 continue
-            for body in self.experience.memory.bodies(self.family, record.template):
+            for body in self.experience.memory.bodies(self.family, known.template):
                 plan = filled_plan(body, goal, self.situation)
                 if plan is not None and not self._shadowed():
                     self.arm = "skipped"
-                    return plan, record
+                    return plan, known.closest
         return None
 
     def _shadowed(self) -> bool:
@@ -140,55 +147,72 @@ class Recaller:
         wrong = tracker.subtask_errors or tracker.failures or (plan and plan.revision)
         return "" if wrong else position(active.kind if active else "other", self._chain)
 
+    def _again(self, tracker: Tracker) -> str:
+        """The position to try another known program from, after one went wrong: where the checks can tell, and nothing but what the subtask
+        itself makes is at stake; a few times."""
+        active, goal = tracker.active, tracker.goal
+        wrong = tracker.subtask_errors or tracker.failures
+        if not wrong or active is None or active.kind != "compute" or goal is None or not goal.checks:
+            return ""
+        return position(active.kind, []) if len(self._used) <= MAX_TRIES else ""
+
     def candidates(self, tracker: Tracker, allowed: Callable[[Tool], bool]) -> list[Recalled]:
         """What was done here before, with today's things, best first: whatever is ALLOWED, was not tried, and can be filled."""
-        at = self.position(tracker)
+        at = self.position(tracker) or self._again(tracker)
         if not (self.experience.config.recall and self.known and at):
             return []
         out: list[Recalled] = []
         memory = self.experience.memory
-        for record in memory.records(self.family, at):
-            if record.template == FINISH.id:
-                out.append(Recalled(Action.of("finish"), record, 1.0, self._covers))
+        for known in memory.evidence(self.family, at, self.situation.contexts):
+            if known.template == FINISH.id:
+                out.append(Recalled(Action.of("finish"), known, 1.0, self._covers))
                 continue
-            for body in memory.bodies(self.family, record.template):
+            if known.template in self._used and self._chain[-1:] != [known.template]:
+                continue
+            for body in memory.bodies(self.family, known.template):
                 if isinstance(body, Template):
-                    out += self._filled(body, record, tracker, allowed)
+                    out += self._filled(body, known, tracker, allowed)
         return out[:MAX_RECALLED]
 
     def _filled(
-        self, body: Template, record: Record, tracker: Tracker, allowed: Callable[[Tool], bool]
+        self, body: Template, known: Evidence, tracker: Tracker, allowed: Callable[[Tool], bool]
     ) -> list[Recalled]:
         tool = self.registry.get(body.tool)
         if tool is None or not allowed(tool):
             return []
         done = {t.action.key for t in tracker.tried.values() if t.result in ("ok", "empty")}
         made = [(a, sure) for a, sure in fill(body, self.situation, self._seen) if a.key not in done]
-        loop = len(self._chain) > 0 and self._chain[-1] == record.template
+        loop = len(self._chain) > 0 and self._chain[-1] == known.template
         tops = [(a, sure) for a, sure in made if made and sure >= made[0][1]]
         if len(tops) == 1 and not loop:
             made = tops
-        return [
-            Recalled(a, record, sure, self._covers, loop or (len(tops) > 1 and record.uses > 2))
-            for a, sure in made[:MAX_RECALLED]
-        ]
+        several = loop or (len(tops) > 1 and known.closest.uses > 2)
+        return [Recalled(a, known, sure, self._covers, several) for a, sure in made[:MAX_RECALLED]]
 
     def gate(self, recalled: Sequence[Recalled], tracker: Tracker) -> Gate:
         """Which of RECALLED may be taken without the model."""
         mode = self.experience.config.gate
+        able = [r for r in recalled if r.covers and (r.sure > SURE or r.loop) and self._reversible(r.action)]
         at = self.position(tracker)
-        good = [
-            r for r in recalled if r.covers and may_skip(r.record, self._standing, mode) and self._reversible(r.action)
-        ]
-        acting = [r for r in good if r.action.tool != "finish"]
-        clear = [r for r in acting if r.sure > SURE or r.loop]
-        chosen = clear or [r for r in good if r.action.tool == "finish" and not acting]
-        if not chosen or self._shadowed():
-            return Gate((), self.arm if self.arm == "shadow" else "", "", at)
-        self.arm = "skipped"
+        if not at:
+            worth = [r for r in able if mode != "off" and r.evidence.chance > WORTH_A_TRY]
+            return self._opened(
+                worth[:1], self._again(tracker), "another program that is known, since the last did not do"
+            )
+        good = [r for r in able if may_skip(r.evidence, self._standing, mode)]
+        chosen = [r for r in good if r.action.tool != "finish"] or good
+        if not chosen:
+            return Gate((), "", "", at)
         best = chosen[0].record
         how = "certified" if self._standing.certified else "on trial"
-        return Gate(tuple(chosen), "skipped", f"{best.ok} of {best.uses} uses went well ({how})", at)
+        return self._opened(chosen, at, f"{best.ok} of {best.uses} uses went well ({how})")
+
+    def _opened(self, chosen: Sequence[Recalled], at: str, why: str) -> Gate:
+        """The gate, open for CHOSEN unless this run is one that asks the model throughout."""
+        if not chosen or self._shadowed():
+            return Gate((), "shadow" if self.arm == "shadow" else "", "", at)
+        self.arm = "skipped"
+        return Gate(tuple(chosen), "skipped", why, at)
 
     def _reversible(self, action: Action) -> bool:
         tool = self.registry.get(action.tool)
@@ -196,6 +220,8 @@ class Recaller:
 
     def done(self, tracker: Tracker, action: Action, seen: Observation, recalled: str) -> None:
         """Note what was done, so that the next position is known."""
+        if recalled:
+            self._used.append(recalled)
         if action.tool in ("finish", "replan", "ask_person") or seen.result not in ("ok", "empty"):
             return
         files = [e.value for e in seen.entities if e.kind == "file"]
@@ -242,7 +268,7 @@ def merged(made: Sequence[Candidate], recalled: Sequence[Recalled], registry: Re
         )
         left = out.get(bare.key)
         if left is not None and bare != r.action and r.strong:
-            prior = left.prior * (r.record.ok + 1) / (r.record.uses + 2)
+            prior = left.prior * r.evidence.chance
             out[bare.key] = replace(left, prior=left.prior - prior)
         out[r.action.key] = Candidate(r.action, "recalled", prior, note=note)
     return list(out.values())

@@ -17,7 +17,7 @@ from typing import Any
 
 from wornpath.bench.arms import ARMS, Contender, Setting
 from wornpath.bench.warm import WarmSandbox
-from wornpath.core import ModelUnavailable, Task, UsageError, WornpathError
+from wornpath.core import ModelUnavailable, SandboxUnavailable, Task, UsageError, WornpathError
 from wornpath.llm.chat import Chat
 from wornpath.store import SqliteStore
 
@@ -122,7 +122,7 @@ async def _episode(
         place.give(agent)
         try:
             done = await agent.arun()
-        except ModelUnavailable:
+        except (ModelUnavailable, SandboxUnavailable):
             raise  # says nothing about the model's work
         except WornpathError:
             return Record(spec.arm, spec.seed, family, episode, False, "error", 0, 0, 0, 0, time.process_time() - began)

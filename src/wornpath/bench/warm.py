@@ -53,6 +53,7 @@ class WarmSandbox:
         self._inner: Sandbox = default_sandbox()
         self.name = f"{self._inner.name} (warm)"
         self.root = Path(tempfile.mkdtemp(prefix="wornpath-bench-")).resolve()
+        self.root.chmod(0o711)  # a sandbox without privileges passes through it to its own files
         self.work = self.root / "work"
         self.work.mkdir()
         self._kernels: dict[tuple[Path, bool], Kernel] = {}

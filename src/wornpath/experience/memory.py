@@ -65,6 +65,31 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
+class Evidence:
+    """What is known of a template at a position: its records from the most general context to today's own, one each; None where it was
+    not used. Contexts: any, files written like today's, goals that ask the same, both."""
+
+    template: str
+    records: tuple[Record | None, ...]
+
+    @property
+    def chance(self) -> float:
+        """The chance that it goes well: each context's share, shrunk towards that of the more general ones (empirical Bayes)."""
+        anywhere, files, words, both = (*self.records, None, None, None, None)[:4]
+        base = _shrunk(anywhere, 0.5)
+        return _shrunk(both, (_shrunk(files, base) + _shrunk(words, base)) / 2)
+
+    @property
+    def closest(self) -> Record:
+        """The record of the most special context in which it was used."""
+        return next(r for r in reversed(self.records) if r is not None)
+
+
+def _shrunk(record: Record | None, towards: float) -> float:
+    return (record.ok + 2 * towards) / (record.uses + 2) if record else towards
+
+
+@dataclass(frozen=True, slots=True)
 class Lesson:
     """One use of a template: where, how it went, and the return from there on. `body` is the lifted action or plan, None where only the
     outcome of a known one is told."""
@@ -242,6 +267,15 @@ class Memory:
         )
         return [(name, bool(met), arm) for name, met, arm in rows]
 
+    def evidence(self, family: str, position: str, contexts: Sequence[str]) -> list[Evidence]:
+        """What was used at POSITION, in each of CONTEXTS, the most promising first."""
+        found: dict[str, list[Record | None]] = {}
+        for number, context in enumerate(contexts):
+            for record in self.records(family, within(position, context)):
+                found.setdefault(record.template, [None] * len(contexts))[number] = record
+        known = [Evidence(template, tuple(records)) for template, records in found.items()]
+        return sorted(known, key=lambda e: (-e.chance, -e.closest.ok, e.template))
+
     # -- learn and forget --------------------------------------------------------------------------
 
     def learn(
@@ -260,11 +294,13 @@ class Memory:
             for lesson in lessons:
                 template = self._keep(db, number, lesson)
                 at = db.execute("select coalesce(max(at), 0) + 1 from used").fetchone()[0]
-                db.execute(
-                    "insert into used values (?, ?, ?, ?, ?, ?, ?)",
-                    (run_id, number, lesson.position, template, int(lesson.ok), lesson.value, at),
-                )
-                self._count(db, number, lesson.position, template, lesson.ok, lesson.value)
+                for context in situation.contexts:
+                    position = within(lesson.position, context)
+                    db.execute(
+                        "insert into used values (?, ?, ?, ?, ?, ?, ?)",
+                        (run_id, number, position, template, int(lesson.ok), lesson.value, at),
+                    )
+                    self._count(db, number, position, template, lesson.ok, lesson.value)
 
     def _keep(self, db: sqlite3.Connection, family: int, lesson: Lesson) -> str:
         """Store the lesson's template, its holes narrowed by this use; gives its name."""
@@ -352,6 +388,11 @@ class Memory:
             if self._connection is not None and self._pid == os.getpid():
                 self._connection.close()
             self._connection = None
+
+
+def within(position: str, context: str) -> str:
+    """POSITION in CONTEXT, as it is counted."""
+    return f"{position} @ {context}" if context else position
 
 
 def similarity(

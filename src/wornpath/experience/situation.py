@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from wornpath.core import digest
 from wornpath.experience.text import content_words, identifiers, words
 from wornpath.tools.documents import preview
 from wornpath.tools.workspace import FileEntry, Workspace
@@ -31,8 +32,9 @@ PACKED = (".xlsx", ".docx", ".pdf")
 _PATH = re.compile(r"(?<![\w/.])(?:[\w\-.]+/)*[\w\-.]*\w\.[A-Za-z][A-Za-z0-9]{0,4}\b(?!\()|(?<![\w/.])(?:[\w\-.]+/)+")
 _GROUP = re.compile(r"([\w\- ]+?|[\u4e00-\u9fff]+)\s*[(（]([^()（）]{1,80})[)）]")
 _COLUMNS = re.compile(
-    r"(?:columns?|fields?|keys?|列|字段)(?:\s+(?:named|called|are))?\s*[:：]?\s*((?:[\w\-]+)(?:\s*(?:,|，|、|and|和)\s*[\w\-]+)*)",
-    re.I,
+    r"(?:columns?|fields?|keys?|列|字段)(?:\s+(?:named|called|are)|名?[为是])?\s*[:：]?\s*"
+    r"([\w\-]+(?:,[\w\-]+)+|[\w\-]+(?:\s*(?:,|，|、|\band\b|和)\s*[\w\-]+)*)",
+    re.IGNORECASE,
 )
 _LISTED = re.compile(r"\s*(?:,|，|、|\band\b|和)\s*")
 _LABEL = re.compile(r"^\s*[-*#]?\s*([^\W\d_][\w /\-]{0,30}?)\s*[:：=]\s*(\S.*)?$")
@@ -52,6 +54,16 @@ class Situation:
     """The kinds that the goal sorts by: `images (jpg, png)` gives `images → jpg, png`."""
     words: frozenset[str] = frozenset()
     shape: frozenset[str] = frozenset()
+    layout: str = ""
+    """How the files are written: the punctuation and the kinds of values of their first lines."""
+
+    @property
+    def contexts(self) -> tuple[str, ...]:
+        """What a template's success may depend on, from the most general to the most special: nothing, how the files are written, what the
+        goal asks for, and both."""
+        asks = digest(" ".join(sorted(self.words)))[:8]
+        wrote = digest(self.layout)[:8]
+        return "", f"files {wrote}", f"words {asks}", f"both {wrote} {asks}"
 
     def explain(self) -> dict[str, list[str]]:
         """Value → the roles that it plays."""
@@ -67,6 +79,7 @@ class Situation:
             "groups": {name: list(values) for name, values in self.groups.items()},
             "words": sorted(self.words),
             "shape": sorted(self.shape),
+            "layout": self.layout,
         }
 
     @classmethod
@@ -77,6 +90,7 @@ class Situation:
             {str(name): tuple(map(str, values)) for name, values in data["groups"].items()},
             frozenset(map(str, data["words"])),
             frozenset(map(str, data["shape"])),
+            str(data["layout"]),
         )
 
 
@@ -268,11 +282,13 @@ class _Taker:
         """Column names and labels of the files, by what the goal says of them and by what stands under them."""
         goal_words = content_words(self.goal)
         named: dict[str, list[str]] = {}
+        layouts: set[str] = set()
         for extension in sorted({posixpath.splitext(f.name)[1].casefold() for f in self.files}):
             most = 3 if extension in PACKED else SAMPLES
             some = [f for f in self.files if f.name.casefold().endswith(extension) and extension][:most]
             for entry in some:
                 lines = preview(entry.path, 1500, self.workspace).splitlines()
+                layouts.add(f"{extension} {_layout(lines, extension in TABLES)}")
                 fields = _header(lines) if extension in TABLES else _labels(lines)
                 what = "column" if extension in TABLES else "label"
                 for name, sample in fields.items():
@@ -282,6 +298,7 @@ class _Taker:
                     if content_words(name) & goal_words:
                         named.setdefault(f"{what} named in the goal", []).append(name)
                         named.setdefault(f"{what} named in the goal of {kind}", []).append(name)
+        self.found.layout = "\n".join(sorted(layouts))
         for role, names in named.items():
             self.add(role, names)
         wanted = self.found.roles.get("goal.columns", ())
@@ -367,6 +384,24 @@ def _labels(lines: Sequence[str]) -> dict[str, str]:
         if match:
             out.setdefault(match[1].strip(), (match[2] or "").strip())
     return out if len(out) <= 25 else {}
+
+
+def _layout(lines: Sequence[str], table: bool) -> str:
+    """How LINES are written: of a table its separator and the kinds of its values, of other text the form of its first line."""
+    plain = [line for line in lines if line.strip()]
+    if not plain:
+        return ""
+    if table:
+        separator = max(",;\t|", key=plain[0].count)
+        row = plain[1].split(separator) if len(plain) > 1 else []
+        return separator + " ".join(sorted({_mask(value) for value in row}))
+    return _mask(plain[0])
+
+
+def _mask(text: str) -> str:
+    """TEXT with words as a, numbers as 0, and what repeats once: `2026-01-02 WARN [db] slow query` is `0-0-0 a [a] a`."""
+    masked = re.sub(r"[^\W\d]+", "a", re.sub(r"\d+", "0", text.strip()[:120]))
+    return re.sub(r"(\b[a0][^\s\w]?\s)\1+", r"\1", re.sub(r"\ba( a)+\b", "a", masked))
 
 
 def _kind(sample: str) -> str:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from wornpath.experience.memory import Record
+from wornpath.experience.memory import Evidence, Record
 
 GateMode = Literal["off", "trial", "certified", "on"]
 MIN_GOOD = 3
@@ -22,15 +22,20 @@ CLEAN = 5
 DELTA = 0.05
 CONFIDENCE = 0.95
 FIRST_LOOK = 59
+LATE = 30
+"""So many of the latest skipped episodes decide whether a family is closed, so that it opens again after a change."""
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How a family's skipped episodes went so far. `bound` is the upper confidence bound on their share of failures."""
+    """How a family's skipped episodes went so far. `bound` is the upper confidence bound on their share of failures, `usual` the share of
+    failures where the model was asked throughout; `closed` tells that skipping did worse than either allows, lately."""
 
     episodes: int
     failures: int
     bound: float
+    usual: float = 0.0
+    closed: bool = False
 
     @property
     def certified(self) -> bool:
@@ -43,21 +48,28 @@ def trusted(record: Record) -> bool:
 
 
 def standing(outcomes: Iterable[tuple[bool, str]]) -> Standing:
-    """The standing after OUTCOMES, (met, arm) an episode, of which those of arm `skipped` count."""
-    skipped = [met for met, arm in outcomes if arm == "skipped"]
+    """The standing after OUTCOMES, (met, arm) an episode, oldest first, of which those of arm `skipped` count."""
+    known = list(outcomes)
+    skipped = [met for met, arm in known if arm == "skipped"]
+    asked = [met for met, arm in known if arm != "skipped"]
     n, failures = len(skipped), skipped.count(False)
-    if n < FIRST_LOOK:
-        return Standing(n, failures, upper_bound(failures, n, CONFIDENCE))
-    look = int(math.log2(n / FIRST_LOOK))
-    return Standing(n, failures, upper_bound(failures, n, 1 - (1 - CONFIDENCE) / 2 ** (look + 1)))
+    usual = asked.count(False) / len(asked) if asked else 0.0
+    late = skipped[-LATE:]
+    closed = lower_bound(late.count(False), len(late), CONFIDENCE) > max(DELTA, usual)
+    look = int(math.log2(n / FIRST_LOOK)) if n >= FIRST_LOOK else 0
+    spent = 2 ** (look + 1) if n >= FIRST_LOOK else 1
+    return Standing(n, failures, upper_bound(failures, n, 1 - (1 - CONFIDENCE) / spent), usual, closed)
 
 
-def may_skip(record: Record, family: Standing, mode: GateMode) -> bool:
-    """Whether the gate is open for RECORD's template in MODE. A family whose skipped episodes fail more often than the bound allows, with
-    confidence, is closed whatever its templates say."""
-    if mode == "off" or not trusted(record):
+def may_skip(evidence: Evidence, family: Standing, mode: GateMode) -> bool:
+    """Whether the gate is open in MODE for the template that EVIDENCE is of: where it passed its trial in some context that today's lies
+    in, and has not failed lately in today's own. A family in which skipping lately did worse than asking is closed."""
+    if mode == "off" or not any(r is not None and trusted(r) for r in evidence.records):
         return False
-    if lower_bound(family.failures, family.episodes, CONFIDENCE) > DELTA:
+    own = evidence.records[-1]
+    if own is not None and "-" in own.recent[-CLEAN:]:
+        return False
+    if family.closed:
         return False
     return mode != "certified" or family.certified
 
