@@ -69,11 +69,8 @@ class WarmSandbox:
     @contextlib.contextmanager
     def temporary(self) -> Iterator[None]:
         """While it lasts, temporary files of this process lie below `root`: copies for checks must be where the checker may read."""
-        before, tempfile.tempdir = tempfile.tempdir, str(self.root)
-        try:
+        with _temporary_files_in(str(self.root)):
             yield
-        finally:
-            tempfile.tempdir = before
 
     def fresh(self) -> Path:
         """The workspace, emptied."""
@@ -112,17 +109,39 @@ class WarmSandbox:
             return await self._inner.run(
                 argv, workspace=workspace, writable=writable, limits=limits, env=env, stdin=stdin, readable=readable
             )
-        cell = await self._kept(self.root, False).run(
-            _CHECK.format(folder=str(place), code=program[0], place=program[1]), timeout=limits.wall_seconds
-        )
-        code = int(cell.value) if cell.value.lstrip("-").isdigit() else 1
-        return ProcessResult(code, cell.stdout, cell.error, timed_out=cell.timed_out, seconds=cell.seconds)
+        code = _CHECK.format(folder=str(place), code=program[0], place=program[1])
+        cell = await self._kept(self.root, False).run(code, timeout=limits.wall_seconds)
+        ended = int(cell.value) if cell.value.lstrip("-").isdigit() else 1
+        return ProcessResult(ended, cell.stdout, cell.error, timed_out=cell.timed_out, seconds=cell.seconds)
 
     def _kept(self, workspace: Path, writable: bool) -> Kernel:
         key = (workspace.resolve(), writable)
         if key not in self._kernels:
-            self._kernels[key] = self._inner.kernel(workspace=workspace, writable=writable)
+            self._kernels[key] = _Outside(self._inner.kernel(workspace=workspace, writable=writable))
         return self._kernels[key]
+
+
+@contextlib.contextmanager
+def _temporary_files_in(folder: str | None) -> Iterator[None]:
+    before, tempfile.tempdir = tempfile.tempdir, folder
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
+
+
+class _Outside:
+    """A kernel whose own folders, made when its process starts, lie outside what it may read."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+
+    async def run(self, code: str, *, timeout: float) -> CellResult:
+        with _temporary_files_in(None):
+            return await self._kernel.run(code, timeout=timeout)
+
+    async def close(self) -> None:
+        await self._kernel.close()
 
 
 class _Lent:
