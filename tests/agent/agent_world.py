@@ -136,7 +136,7 @@ OPTIONAL = {
     "run.started": {"tainted"},
     "note.added": {"untrusted"},
     "artifact.written": {"untrusted"},
-    "person.said": {"text", "rating"},
+    "person.said": {"text", "rating", "action"},
     "plan.made": {"recalled", "skipped"},
     "plan.changed": {"recalled", "skipped"},
     "action.decided": {"gate"},

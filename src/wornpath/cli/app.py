@@ -18,6 +18,7 @@ from wornpath.cli.commands import (
     rules,
     run,
     runs,
+    schedule,
     serve,
     why,
 )
@@ -56,6 +57,7 @@ app.command("run", rich_help_panel=WORK)(run.run)
 app.command("resume", rich_help_panel=WORK)(run.resume)
 app.command("undo", rich_help_panel=WORK)(changes.undo)
 app.command("serve", rich_help_panel=WORK)(serve.serve)
+app.add_typer(schedule.group, name="schedule", rich_help_panel=WORK)
 app.add_typer(runs.group, name="runs", rich_help_panel=LOOK)
 app.command("show", rich_help_panel=LOOK)(runs.show)
 app.command("why", rich_help_panel=LOOK)(why.why)

@@ -25,7 +25,7 @@ type of that name in `wornpath.core.words`):
 | budget.reached | kind (steps, tokens, cost_usd, seconds), value, limit |
 | loop.found | length, action (ACTION) |
 | artifact.written | path, bytes, media_type, sha256, untrusted (words from outside may be in it) |
-| person.said | kind (rating, comment, label, forget), text, rating (good or bad) |
+| person.said | kind (rating, comment, label, forget), text, rating (good, bad or none), action (ACTION, of a label) |
 | policy.changed | change (see below), version, previous, why, figures |
 
 The purposes of a model call are plan, replan, progress, propose, argument, answer and judge.

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
-from collections.abc import AsyncIterator
 from typing import Any, get_args
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
 
 from wornpath.core import EVENT_TYPES, RunStatus
 from wornpath.guard import ApprovalAnswer, Limits
@@ -20,12 +17,10 @@ from wornpath.serve.operations import Operation, path_text, service, whole
 from wornpath.serve.problems import Json, Problem
 from wornpath.serve.schemas import AnswerRequest, LimitsBody, RunRequest
 from wornpath.serve.service import Service
+from wornpath.serve.stream import Stream
 from wornpath.serve.uploads import keep_uploads
 from wornpath.serve.views import run_detail
 from wornpath.store import RunInfo, new_run_id
-
-STALLED_SECONDS = 120.0
-"""A reader that takes nothing for so long is cut off; it can come back and read on."""
 
 
 async def info(request: Request) -> Response:
@@ -168,38 +163,6 @@ async def stream_events(request: Request) -> Response:
     return Stream(here.feed.frames(run_id, None if after < 0 else after))
 
 
-class Stream(Response):
-    """Server-sent events, out of FRAMES. It ends with the client, or when the client takes nothing for a long time."""
-
-    def __init__(self, frames: AsyncIterator[bytes]) -> None:
-        self.frames = frames
-        self.status_code, self.background = 200, None
-        self.init_headers({"content-type": "text/event-stream; charset=utf-8", "x-accel-buffering": "no"})
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        sending = asyncio.ensure_future(self._send(send))
-        gone = asyncio.ensure_future(_gone(receive))
-        try:
-            await asyncio.wait([sending, gone], return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in (sending, gone):
-                task.cancel()
-            await asyncio.gather(sending, gone, return_exceptions=True)
-
-    async def _send(self, send: Send) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-        async with contextlib.aclosing(self.frames) as frames:  # type: ignore[type-var]
-            async for data in frames:
-                async with asyncio.timeout(STALLED_SECONDS):
-                    await send({"type": "http.response.body", "body": data, "more_body": True})
-        await send({"type": "http.response.body", "body": b""})
-
-
-async def _gone(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-
-
 async def list_approvals(request: Request) -> Response:
     here = service(request)
     return Json({"approvals": await asyncio.to_thread(here.questions.listed)})
@@ -221,7 +184,10 @@ async def answer_approval(request: Request) -> Response:
         raise Problem(422, f"{id[:50]} is {wants}.")
     if question and not given.comment.strip():
         raise Problem(422, "The answer is empty; give it as comment.")
-    await _give(here, here.run(asked["run_id"]), id, ApprovalAnswer(given.answer, given.comment.strip()))
+    if given.arguments is not None and given.answer != "allow":
+        raise Problem(422, "Changed arguments go with answer `allow` only.")
+    answer = ApprovalAnswer(given.answer, given.comment.strip(), arguments=given.arguments, scope=given.scope)
+    await _give(here, here.run(asked["run_id"]), id, answer)
     return Json({"ok": True})
 
 

@@ -8,25 +8,50 @@ from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
 
 from wornpath.core import WornpathError
-from wornpath.serve import api_runs
+from wornpath.serve import (
+    agent_protocol,
+    api_files,
+    api_learning,
+    api_people,
+    api_recurring,
+    api_runs,
+    chat_completions,
+)
 from wornpath.serve.access import Access, Gate
+from wornpath.serve.openapi import document
 from wornpath.serve.operations import Operation
-from wornpath.serve.problems import Problem, handle, handle_unexpected
+from wornpath.serve.problems import Json, Problem, handle, handle_unexpected
 from wornpath.serve.service import Service
 
 PAGE = Path(__file__).with_name("page")
-API: tuple[Operation, ...] = (*api_runs.OPERATIONS,)
 
 
-def create_app(service: Service, access: Access) -> Starlette:
-    """The ASGI application of SERVICE, which starts and stops with it."""
+async def openapi(request: Request) -> Response:
+    from wornpath import __version__
+
+    return Json(document(API, __version__))
+
+
+API: tuple[Operation, ...] = (
+    *api_runs.OPERATIONS,
+    *api_files.OPERATIONS,
+    *api_people.OPERATIONS,
+    *api_learning.OPERATIONS,
+    *api_recurring.OPERATIONS,
+    Operation("GET", "/openapi.json", openapi, "This document"),
+)
+"""Everything below /api/v1."""
+
+
+def create_app(service: Service, access: Access) -> ASGIApp:
+    """The ASGI application of SERVICE, which starts and stops with it, behind the gate of ACCESS."""
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -40,16 +65,19 @@ def create_app(service: Service, access: Access) -> Starlette:
     app = Starlette(
         routes=[
             Route("/", page),
-            Mount("/static", StaticPage(directory=PAGE, check_dir=False)),
+            *([Mount("/static", StaticPage(directory=PAGE))] if PAGE.is_dir() else []),
+            Route("/v1/models", chat_completions.models, methods=["GET"]),
+            Route("/v1/models/{model:path}", chat_completions.model, methods=["GET"]),
+            Route("/v1/chat/completions", chat_completions.complete, methods=["POST"]),
+            *agent_protocol.routes(),
             Mount("/api/v1", routes=[operation.route() for operation in API]),
         ],
-        middleware=[Middleware(Gate, access=access)],
         exception_handlers={HTTPException: handle, WornpathError: handle, Exception: handle_unexpected},
         lifespan=lifespan,
     )
     app.router.redirect_slashes = False
     app.state.service = service
-    return app
+    return Gate(app, access)  # outside of all else, so that even a fault of ours is answered in its dress
 
 
 async def page(request: Request) -> Response:

@@ -84,9 +84,8 @@ async def limited(request: Request, most: int) -> AsyncGenerator[bytes, None]:
 
 def _too_large(most: int) -> Problem:
     size = f"{most >> 20} MiB" if most >= 1 << 20 else f"{most:,} bytes"
-    return Problem(
-        413, f"The request is too large: at most {size} are taken. Put large files into the workspace yourself."
-    )
+    detail = f"The request is too large: at most {size} are taken. Put large files into the workspace yourself."
+    return Problem(413, detail, {"connection": "close"})
 
 
 def is_multipart(request: Request) -> bool:

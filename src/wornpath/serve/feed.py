@@ -49,6 +49,7 @@ class Feed:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
         self.closed = False
+        self.turn = 0
         self.watchers: list[Watcher] = []
         self.readers = 0
 
@@ -108,7 +109,7 @@ class Feed:
                     yield data
                 elif self.closed:
                     return
-                elif at == self._base + len(self._frames) and not await self._news_within(HEARTBEAT_SECONDS):
+                elif at == self._base + len(self._frames) and not await self._frame_within(HEARTBEAT_SECONDS):
                     yield b": still here\n\n"
         finally:
             self.readers -= 1
@@ -154,16 +155,29 @@ class Feed:
 
     def _tell(self) -> None:
         """Wake the readers that wait; whoever comes later waits for the next news."""
+        self.turn += 1
         self._changed.set()
         self._changed = asyncio.Event()
 
-    async def _news_within(self, seconds: float) -> bool:
+    async def _frame_within(self, seconds: float) -> bool:
         try:
             async with asyncio.timeout(seconds):
                 await self._changed.wait()
         except TimeoutError:
             return False
         return True
+
+    async def news_since(self, turn: int, seconds: float, over: asyncio.Future[None]) -> bool:
+        """Wait until more than at TURN was told, or OVER ends; False when neither came within so many SECONDS."""
+        if self.turn != turn:
+            return True
+        changed = asyncio.ensure_future(self._changed.wait())
+        try:
+            waiting: list[asyncio.Future[Any]] = [changed, over]
+            done, _ = await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            changed.cancel()
+        return bool(done)
 
     def _place_of(self, seq: int) -> int:
         """The place in the ring after event SEQ."""
@@ -177,6 +191,8 @@ class Feed:
         wanted, size = [], 0
         for frame in self._frames[at - self._base : at - self._base + RING_FRAMES]:
             at += 1
+            if 0 < frame.seq <= seq:
+                continue  # the reader is ahead of the ring: it read the store, or came back from another server
             seq = max(seq, frame.seq)
             if run_id is None or frame.run_id == run_id:
                 wanted.append(frame.data)

@@ -166,13 +166,13 @@ class Jobs:
         if job.state != "queued":
             job.state = "stopping"
 
-    async def stop(self) -> None:
+    async def stop(self, why: str = STOPPED) -> None:
         """Checkpoint all runs: what is not in the midst of an action stops at once, the others after it, within a time."""
         self.stopping = True
         jobs = list(self.live.values())
         for job in jobs:
             if not job.why:
-                self._tell_to_stop(job, STOPPED, at_once=not job.acting)
+                self._tell_to_stop(job, why, at_once=not job.acting)
         tasks = [job.task for job in jobs if job.task is not None]
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=GRACE_SECONDS)
@@ -237,7 +237,7 @@ class Jobs:
             job.acting = True
         elif event.type == "action.finished":
             job.acting = False
-            if job.why == STOPPED and job.work is not None:
+            if self.stopping and job.work is not None:
                 job.work.cancel()
         self.feed.wake()
 
@@ -312,7 +312,7 @@ def record_start(
         "model": model,
         "policy_version": "prior",
         "seed": seed,
-        "options": {**options, "served": True},
+        "options": dict(options),
         "parent": parent,
         "pid": os.getpid(),
     }
@@ -356,4 +356,4 @@ def finish(store: Store, run_id: str, status: RunStatus, summary: str) -> None:
 
 
 def _interactive(options: Mapping[str, Any]) -> bool:
-    return options.get("served") is True and not options.get("protocol")
+    return not options.get("protocol")

@@ -18,10 +18,10 @@ class Body(BaseModel):
 class LimitsBody(Body):
     """Limits of a run that is gone on with, in place of those it had."""
 
-    max_steps: int | None = Field(None, ge=1, description="actions")
-    max_tokens: int | None = Field(None, ge=1, description="language-model tokens")
-    max_cost: float | None = Field(None, gt=0, allow_inf_nan=False, description="US dollars")
-    timeout: float | None = Field(None, gt=0, allow_inf_nan=False, description="seconds")
+    max_steps: int | None = Field(default=None, ge=1, description="actions")
+    max_tokens: int | None = Field(default=None, ge=1, description="language-model tokens")
+    max_cost: float | None = Field(default=None, gt=0, allow_inf_nan=False, description="US dollars")
+    timeout: float | None = Field(default=None, gt=0, allow_inf_nan=False, description="seconds")
 
 
 class RunRequest(LimitsBody):
@@ -29,30 +29,35 @@ class RunRequest(LimitsBody):
 
     goal: Annotated[Text, Field(max_length=MAX_GOAL)] = Field(description="what should be done, in words")
     workspace: str | None = Field(
-        None, description="a folder in the server's folder of workspaces; default: a fresh one"
+        default=None, description="a folder in the server's folder of workspaces; default: a fresh one"
     )
     checks: list[Text] = Field(
         default_factory=list, max_length=50, description="commands that exit 0 when the goal is met"
     )
-    model: Text | None = Field(None, description="default: the server's own")
-    approve: Literal["ask", "on-risk", "never"] | None = Field(None, description="which actions ask first")
-    candidates: int | None = Field(None, ge=1, le=8, description="actions proposed at each step")
+    model: Text | None = Field(default=None, description="default: the server's own")
+    approve: Literal["ask", "on-risk", "never"] | None = Field(default=None, description="which actions ask first")
+    candidates: int | None = Field(default=None, ge=1, le=8, description="actions proposed at each step")
     seed: int | None = None
     learn: bool | None = None
-    parent: str | None = Field(None, description="the run that this one goes on from")
+    parent: str | None = Field(default=None, description="the run that this one goes on from")
 
 
 class AnswerRequest(Body):
     """The answer to an approval or a question."""
 
     answer: Literal["allow", "deny", "answer"]
-    comment: str = Field("", max_length=100_000, description="why it is denied, or the answer to the question")
-    arguments: dict[str, Any] | None = Field(None, description="the action's arguments as they should be, with allow")
+    comment: str = Field(default="", max_length=100_000, description="why it is denied, or the answer to the question")
+    arguments: dict[str, Any] | None = Field(
+        default=None, description="the action's arguments as they should be, with allow"
+    )
+    scope: Literal["once", "run", "folder", "always"] = Field(
+        default="once", description="for which actions like this one"
+    )
 
 
 class RatingRequest(Body):
     rating: Literal["good", "bad", "none"]
-    comment: str = Field("", max_length=100_000)
+    comment: str = Field(default="", max_length=100_000)
 
 
 class ActionBody(Body):
@@ -65,7 +70,7 @@ class LabelRequest(Body):
 
     step: int = Field(ge=1)
     action: ActionBody
-    comment: str = Field("", max_length=100_000)
+    comment: str = Field(default="", max_length=100_000)
 
 
 class ChatRequest(Body):

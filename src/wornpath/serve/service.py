@@ -8,15 +8,17 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 from wornpath.core import Goal, UsageError, WornpathError
 from wornpath.guard import Limits
 from wornpath.resuming import to_data
 from wornpath.serve.asking import Questions
 from wornpath.serve.feed import Feed
-from wornpath.serve.jobs import QUEUED, UNBEGUN, Jobs, record_start
+from wornpath.serve.jobs import HELD, QUEUED, STOPPED, UNBEGUN, Jobs, record_start
 from wornpath.serve.models import Models, Opener
 from wornpath.serve.problems import Problem
+from wornpath.serve.schedules import Clock, Schedule, Schedules
 from wornpath.serve.schemas import RunRequest
 from wornpath.serve.views import run_row
 from wornpath.serve.worker import Worker
@@ -65,16 +67,33 @@ class Service:
         self.feed = Feed(self.reader)
         self.questions = Questions(self.reader)
         self.worker = Worker()
+        self.schedules = Schedules(root)
+        self.clock = Clock(self.schedules, self._due, lambda run_id: run_id in self.jobs.live)
+        self.locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._background: list[asyncio.Task[None]] = []
         self.jobs = Jobs(self.store, self.feed, self.worker, self.models, jobs, self.told)
+
+    def lock(self, key: str) -> asyncio.Lock:
+        """The lock of that KEY, the same for all who hold it at the same time."""
+        found = self.locks.get(key)
+        if found is None:
+            found = self.locks[key] = asyncio.Lock()
+        return found
 
     async def start(self) -> None:
         self.feed.watchers.append(self.questions.seen)
         await asyncio.to_thread(self.store.last_seq)  # makes the store where there is none
         self.feed.start()
         await asyncio.to_thread(self.questions.load)
-        self._opening = asyncio.create_task(self._open_model())
+        self._background.append(asyncio.create_task(self._open_model()))
         if self.takes_up:
             await self.jobs.take_up()
+            self._background.append(asyncio.create_task(self.clock.follow(), name="schedules"))
+
+    async def _due(self, one: Schedule) -> str:
+        """Hand in the goal of a schedule."""
+        asked = RunRequest(goal=one.goal, workspace=one.workspace, checks=list(one.checks))
+        return (await self.hand_in(asked)).run_id
 
     async def _open_model(self) -> None:
         with contextlib.suppress(WornpathError):  # kept as the models' problem; the next goal tries again
@@ -82,8 +101,13 @@ class Service:
 
     async def stop(self) -> None:
         """Checkpoint the runs and end the streams. What was being read can be read on at the next start."""
-        await self.jobs.stop()
+        for task in self._background:
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
+        await self.jobs.stop(STOPPED if self.takes_up else HELD)
         await self.feed.close()
+        for chat in self.models.opened():
+            await self.worker.call(chat.aclose())
 
     def close(self) -> None:
         self.worker.close()
@@ -156,6 +180,7 @@ class Service:
             "candidates": request.candidates or usual.candidates,
             "learn": usual.learn if request.learn is None else request.learn,
             "limits": to_data(limits),
+            "served": self.takes_up,
         }
         if protocol:
             options["protocol"] = protocol

@@ -19,10 +19,11 @@ _MAX_LINES = 5000  # difflib takes quadratic time
 
 def unified(changes: Iterable[Change], workspace: Path) -> str:
     """A diff from the state before to the state after; paths in git's manner, `a/` and `b/`."""
-    return "".join(_one(change, workspace) for change in changes)
+    return "".join(one(change, workspace) for change in changes)
 
 
-def _one(change: Change, workspace: Path) -> str:
+def one(change: Change, workspace: Path) -> str:
+    """The part of the diff that is about one CHANGE."""
     path = _shown(change.path)
     kinds = (change.before.kind, change.after.kind)
     old = _content(change.before, change.before_blob)

@@ -144,12 +144,14 @@ def _decided(fact: Fact) -> Iterator[Statement]:
     yield _DECIDED, ((said is True) if isinstance(said, bool) else by_policy, said is True, fact.run_id)
 
 
-_JUDGED = """UPDATE runs SET reward = reward - (CASE WHEN ? THEN run_reward ELSE 0 END) + ?, run_reward = ?, verdict = ?,
+_JUDGED = """UPDATE runs SET
+    reward = reward - (CASE WHEN ? OR verdict_source = 'person' THEN run_reward ELSE 0 END) + ?, run_reward = ?, verdict = ?,
     verdict_source = ? WHERE run_id = ?"""
 
 
 def _evaluated(fact: Fact) -> Iterator[Statement]:
-    """A person's word on the run takes the place of the verdict before it; anything else adds to the reward."""
+    """A person's word on the run takes the place of the verdict before it, and gives way to the one after it; anything else adds to the
+    reward."""
     evaluation = section(fact.data, "evaluation")
     reward = number(evaluation, "reward")
     if fact.data.get("scope") != "run":
@@ -160,8 +162,9 @@ def _evaluated(fact: Fact) -> Iterator[Statement]:
 
 
 def _said(fact: Fact) -> Iterator[Statement]:
-    if fact.data.get("rating") in ("good", "bad"):
-        yield _set("runs", fact, rating=fact.data["rating"])
+    rating = fact.data.get("rating")
+    if rating in ("good", "bad", "none"):
+        yield _set("runs", fact, rating=rating if rating != "none" else None)
 
 
 def _noted(fact: Fact) -> Iterator[Statement]:

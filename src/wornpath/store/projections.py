@@ -1,8 +1,8 @@
 """Transitions and episodes, read out of one run's events.
 
 Reward of a step: the sum of its `evaluation.made` events. Evaluations of a subtask and of the run count for the step
-they follow. A person's evaluation takes the place of the run's last one, and a person's rating that of its verdict (see
-`RewardWeights`).
+they follow. A person's evaluation takes the place of the run's last one, and gives way to one after it; a person's
+rating takes the place of the verdict (see `RewardWeights`).
 """
 
 from __future__ import annotations
@@ -209,7 +209,7 @@ def _evaluated(p: Projection, event: Event) -> None:
     if scope == "step":
         step = next((s for s in reversed(p.steps) if s.number == event.step), step)
     elif scope == "run":
-        if p.verdict_at is not None and evaluation.source == "person":
+        if p.verdict_at is not None and "person" in (evaluation.source, p.verdict.source):
             p.verdict_at.reward -= p.verdict.reward
         p.verdict, p.verdict_at = evaluation, step
     step.reward += evaluation.reward
@@ -219,6 +219,8 @@ def _said(p: Projection, event: Event) -> None:
     rating = event.data.get("rating")
     if rating in ("good", "bad"):
         p.rating = cast(Literal["good", "bad"], rating)
+    elif rating == "none":
+        p.rating = None
     elif event.data.get("kind") == "forget":
         p.forgotten = True
 

@@ -13,12 +13,16 @@ import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from wornpath.core import StoreError, UsageError, from_json, to_json
 from wornpath.store.database import private_folder
 from wornpath.store.images import Blobs, Image, look, scan, take
 from wornpath.store.trees import walk
+
+if TYPE_CHECKING:
+    from wornpath.store.protocol import Store
+    from wornpath.store.runs import RunInfo
 
 MAX_FILE = 64 << 20
 MAX_TOTAL = 1 << 30
@@ -221,6 +225,14 @@ class Snapshot:
             return None
         path = self._blobs.path(image.sha)
         return path if path.exists() else None
+
+
+def run_snapshot(store: Store, info: RunInfo) -> Snapshot:
+    """What the run of INFO changed in its workspace. Raises UsageError when the workspace is gone."""
+    workspace = Path(info.workspace)
+    if not info.workspace or not workspace.is_dir():
+        raise UsageError(f"The workspace {info.workspace or '(none)'} of run {info.run_id} is gone.")
+    return Snapshot(store.run_folder(info.run_id), workspace)
 
 
 def _above(path: str) -> list[str]:

@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING
-
 import typer
 
 from wornpath.cli.commands.runs import RunArgument, Yes
-
-if TYPE_CHECKING:
-    from wornpath.store import RunInfo, Snapshot
-    from wornpath.store.protocol import Store
 
 
 def diff(run: RunArgument) -> None:
@@ -24,9 +17,10 @@ def diff(run: RunArgument) -> None:
     from wornpath.cli.approve import diff_style
     from wornpath.cli.opening import open_store
     from wornpath.cli.output import console, note
+    from wornpath.store.snapshot import run_snapshot
 
     with open_store() as store:
-        changes = _snapshot(store, store.run(run)).diff()
+        changes = run_snapshot(store, store.run(run)).diff()
     if not changes:
         note("The run changed nothing.")
     screen = console(sys.stdout)
@@ -41,12 +35,13 @@ def undo(run: RunArgument, yes: Yes = False) -> None:
     from wornpath.cli.output import note
     from wornpath.cli.terminal import confirm
     from wornpath.core import UsageError
+    from wornpath.store.snapshot import run_snapshot
 
     with open_store() as store:
         info = store.run(run)
         if info.status == "running":
             raise UsageError(f"Run {info.run_id} is still running; stop it first. Nothing was changed.")
-        snapshot = _snapshot(store, info)
+        snapshot = run_snapshot(store, info)
         changes = snapshot.changes()
         if not changes:
             note("The run changed nothing.")
@@ -63,13 +58,3 @@ def undo(run: RunArgument, yes: Yes = False) -> None:
         note(f"left alone  {path}: {(report.why or {}).get(path, 'it changed after the run')}")
     if report.conflicts:
         raise typer.Exit(3)
-
-
-def _snapshot(store: Store, info: RunInfo) -> Snapshot:
-    from wornpath.core import UsageError
-    from wornpath.store import Snapshot
-
-    workspace = Path(info.workspace)
-    if not info.workspace or not workspace.is_dir():
-        raise UsageError(f"The workspace {info.workspace or '(none)'} of run {info.run_id} is gone.")
-    return Snapshot(store.run_folder(info.run_id), workspace)

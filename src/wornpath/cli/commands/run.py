@@ -92,6 +92,9 @@ def run(
     timeout: Timeout = None,
     json: Json = False,
     quiet: Quiet = False,
+    web: Annotated[
+        bool, typer.Option("--web", help="Watch and answer on a page in the browser.", rich_help_panel=OUTPUT)
+    ] = False,
 ) -> None:
     """Do a goal: plan, act, judge. Ctrl-C stops after the step in hand, and the run can be resumed.
 
@@ -117,6 +120,13 @@ def run(
         "learn": False if no_learn else None,
     }
     text, loaded = read_goal(goal), load(flags)
+    if web:
+        from wornpath.cli.page import run_on_page
+        from wornpath.core import UsageError
+
+        if json or quiet or plan_only:
+            raise UsageError("--web shows the run on a page; leave out --json, --quiet and --plan-only.")
+        raise typer.Exit(run_on_page(text, loaded, workspace=workspace, checks=check or (), parent=continue_, yes=yes))
     with open_store() as store:
         launch = Launch(store, loaded, yes=yes, json=json, quiet=quiet)
         code = launch.start(text, workspace=workspace, checks=check or (), parent=continue_, plan_only=plan_only)

@@ -138,22 +138,9 @@ def rate(
     """Say whether a run did its job. Your word counts before any judge's."""
     from wornpath.cli.opening import open_store
     from wornpath.cli.output import note
-    from wornpath.core import Goal, UsageError, from_json, to_json
-    from wornpath.core.redact import redact
-    from wornpath.experience import final_reward
+    from wornpath.judge.person import rate as record
 
     with open_store() as store:
         info = store.run(run)
-        if info.status == "running":
-            raise UsageError(f"Run {info.run_id} is still running; rate it when it has ended.")
-        set_ = next(store.events(info.run_id, types=("goal.set",), limit=1), None)
-        goal = from_json(Goal, set_.data["goal"]) if set_ else Goal("")
-        said = final_reward("met" if rating == "good" else "unmet", "person", goal.weights, comment)
-        store.append_many(
-            info.run_id,
-            [
-                ("person.said", {"kind": "rating", "rating": rating, "text": redact(comment)}, info.steps),
-                ("evaluation.made", {"scope": "run", "evaluation": to_json(said)}, info.steps),
-            ],
-        )
+        record(store, info, rating, comment)
     note(f"Rated {info.run_id} {rating}.")

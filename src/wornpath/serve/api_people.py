@@ -1,0 +1,78 @@
+"""/api/v1: what people make of a run: ratings, labels, questions about it, and why a step was taken."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from wornpath.core import Action
+from wornpath.judge import person
+from wornpath.serve.bodies import read_body
+from wornpath.serve.operations import Operation, path_text, service
+from wornpath.serve.problems import Json, Problem
+from wornpath.serve.schemas import ChatRequest, LabelRequest, RatingRequest
+from wornpath.serve.talk import talk
+
+
+async def rate(request: Request) -> Response:
+    here = service(request)
+    found = here.run(path_text(request, "run"))
+    given = await read_body(request, RatingRequest)
+    if found.run_id in here.jobs.live or found.status == "running":
+        raise Problem(409, f"Run {found.run_id} is still at work; rate it when it has ended.")
+    await asyncio.to_thread(person.rate, here.store, found, given.rating, given.comment.strip())
+    here.feed.wake()
+    return Json(here.row(here.reader.run(found.run_id)))
+
+
+async def label(request: Request) -> Response:
+    here = service(request)
+    found = here.run(path_text(request, "run"))
+    given = await read_body(request, LabelRequest)
+    action = Action.of(given.action.tool, given.action.arguments)
+    await asyncio.to_thread(person.label, here.store, found, given.step, action, given.comment.strip())
+    here.feed.wake()
+    return Json({"ok": True}, 201)
+
+
+async def chat(request: Request) -> Response:
+    here = service(request)
+    found = here.run(path_text(request, "run"))
+    given = await read_body(request, ChatRequest)
+    model = await here.models.open()
+
+    def said(text: str) -> None:
+        here.feed.news("text", found.run_id, {"run_id": found.run_id, "purpose": "chat", "text": text})
+
+    return Json({"answer": await here.worker.call(talk(here.reader, found, given.message, model, said))})
+
+
+async def why(request: Request) -> Response:
+    here = service(request)
+    found = here.run(path_text(request, "run"))
+    text = path_text(request, "step")
+    step = int(text) if text.isdecimal() and len(text) < 9 else 0
+
+    def decided() -> dict[str, Any] | None:
+        for event in here.reader.events(found.run_id, types=("action.decided",)):
+            if event.step == step:
+                return dict(event.data)
+        return None
+
+    data = await asyncio.to_thread(decided)
+    if data is None:
+        raise Problem(404, f"Run {found.run_id} has no step {text[:20]}; its steps are 1 to {found.steps}.")
+    return Json({"step": step, "decision": data["decision"], "evidence": []})
+
+
+OPERATIONS = (
+    Operation("POST", "/runs/{run}/rating", rate, "Say whether a run did its job; `none` takes it back", RatingRequest),
+    Operation(
+        "POST", "/runs/{run}/labels", label, "Say what should have been done at a step", LabelRequest, status=201
+    ),
+    Operation("POST", "/runs/{run}/chat", chat, "Ask the model about a run", ChatRequest),
+    Operation("GET", "/runs/{run}/why/{step}", why, "The candidates of a step, their probabilities, and who decided"),
+)
