@@ -576,6 +576,11 @@ class AutoGPT:
 
     # -- control -----------------------------------------------------------------------------------
 
+    def hand_in(self, why: str) -> None:
+        """Record the run with its goal, and leave it paused because of WHY. `resume` begins it, in this process or another."""
+        self._begin()
+        self.close(why)
+
     def request_stop(self, why: str = "", *, cancel: bool = False) -> None:
         """Stop after the step in hand; the run can be resumed. Safe to call from a signal handler or another thread.
 

@@ -63,6 +63,7 @@ def server_settings(loaded: Loaded) -> Settings:
         limits=Limits(mine.max_steps, mine.max_tokens, mine.max_cost, mine.timeout),
         seed=mine.seed,
         learn=mine.learn,
+        rules=mine.rules or (),
         language=language(),
     )
 

@@ -17,7 +17,6 @@ from starlette.routing import Route
 
 from wornpath.serve.api_files import file_response
 from wornpath.serve.bodies import checked, limited, read_form, read_json
-from wornpath.serve.jobs import recorded_options
 from wornpath.serve.operations import path_text, service, whole
 from wornpath.serve.problems import Json, Problem
 from wornpath.serve.schemas import RunRequest
@@ -65,9 +64,8 @@ async def execute_step(request: Request) -> Response:
 async def _step(here: Service, task: Task) -> Response:
     run = here.reader.run(task.task_id)
     if not task.begun:
-        options = await asyncio.to_thread(recorded_options, here.reader, run.run_id)
         if run.run_id not in here.jobs.live:
-            await here.jobs.resume(run, model=options.get("model"), interactive=False)
+            await here.jobs.resume(run, interactive=False)
         task.begun = True
         await asyncio.to_thread(_tasks(here).save, task)
     step = await _next_step(here, task)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from wornpath.core import Action
+from wornpath.core import Action, UsageError
 from wornpath.judge import person
+from wornpath.policy import report
 from wornpath.serve.bodies import read_body
 from wornpath.serve.operations import Operation, path_text, service
 from wornpath.serve.problems import Json, Problem
@@ -55,17 +55,11 @@ async def why(request: Request) -> Response:
     found = here.run(path_text(request, "run"))
     text = path_text(request, "step")
     step = int(text) if text.isdecimal() and len(text) < 9 else 0
-
-    def decided() -> dict[str, Any] | None:
-        for event in here.reader.events(found.run_id, types=("action.decided",)):
-            if event.step == step:
-                return dict(event.data)
-        return None
-
-    data = await asyncio.to_thread(decided)
-    if data is None:
-        raise Problem(404, f"Run {found.run_id} has no step {text[:20]}; its steps are 1 to {found.steps}.")
-    return Json({"step": step, "decision": data["decision"], "evidence": []})
+    try:
+        told = await asyncio.to_thread(report.explain, here.reader, found.run_id, step)
+    except UsageError as error:
+        raise Problem(404, str(error)) from None
+    return Json(told)
 
 
 OPERATIONS = (

@@ -11,8 +11,9 @@ from starlette.responses import Response
 
 from wornpath.core import EVENT_TYPES, RunStatus
 from wornpath.guard import ApprovalAnswer, Limits
+from wornpath.policy.registry import Registry
 from wornpath.serve.bodies import checked, is_multipart, read_body, read_form
-from wornpath.serve.jobs import recorded_options
+from wornpath.serve.jobs import Order, recorded_options
 from wornpath.serve.operations import Operation, path_text, service, whole
 from wornpath.serve.problems import Json, Problem
 from wornpath.serve.schemas import AnswerRequest, LimitsBody, RunRequest
@@ -35,7 +36,7 @@ async def info(request: Request) -> Response:
             "workspace_root": str(here.workspaces),
             "jobs": here.jobs.at_once,
             "learning": here.settings.learn,
-            "policy_version": "prior",
+            "policy_version": Registry.of(here.reader).current,
             "language": here.settings.language,
             "last_seq": here.feed.head,
         }
@@ -111,18 +112,15 @@ async def resume_run(request: Request) -> Response:
     found = here.run(path_text(request, "run"))
     given = await read_body(request, LimitsBody, empty=True)
     limits = await asyncio.to_thread(limits_of, here, found.run_id, given)
-    options = await asyncio.to_thread(recorded_options, here.reader, found.run_id)
-    await here.jobs.resume(found, limits=limits, model=options.get("model"))
+    order = await asyncio.to_thread(Order.read, here.reader, found.run_id)
+    await here.jobs.resume(found, limits=limits, model=order.model)
     return _row(here, found, 202)
 
 
-def limits_of(here: Service, run_id: str, given: LimitsBody | None = None) -> Limits | None:
-    """The limits that the run had, with those GIVEN in their place."""
-    recorded = recorded_options(here.reader, run_id).get("limits")
-    new = given.model_dump(exclude_none=True) if given is not None else {}
-    if recorded is None and not new:
-        return None
-    return Limits(**{**(recorded or {}), **new})
+def limits_of(here: Service, run_id: str, given: LimitsBody) -> Limits | None:
+    """The limits that the run had, with those GIVEN in their place; None where nothing changes."""
+    new = given.model_dump(exclude_none=True)
+    return Limits(**{**recorded_options(here.reader, run_id).get("limits", {}), **new}) if new else None
 
 
 async def remove_run(request: Request) -> Response:
@@ -195,9 +193,8 @@ async def _give(here: Service, run: RunInfo, id: str, answer: ApprovalAnswer) ->
     """To the run that waits for it here, or to one that is resumed with it."""
     if here.jobs.answer(run.run_id, id, answer):
         return
-    options = await asyncio.to_thread(recorded_options, here.reader, run.run_id)
-    limits = await asyncio.to_thread(limits_of, here, run.run_id)
-    await here.jobs.resume(run, answers={id: answer}, limits=limits, model=options.get("model"))
+    order = await asyncio.to_thread(Order.read, here.reader, run.run_id)
+    await here.jobs.resume(run, answers={id: answer}, model=order.model)
 
 
 def _row(here: Service, run: RunInfo, status: int) -> Response:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
 import json
+import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from wornpath.core import Action, ToolError, UsageError, from_json
+from wornpath.core import UsageError
 from wornpath.store.protocol import Store
-from wornpath.tools.workspace import Workspace
 
-MAX_DIFF_BYTES = 256 << 10
+_HUNK = re.compile(r"^@@ ", re.M)
 OPEN = ("needs_person", "paused", "running")
 """The statuses in which a run's questions can still be answered."""
 _TYPES = ("approval.requested", "approval.answered", "run.finished")
@@ -67,12 +65,12 @@ class Questions:
                 self.forget(one["run_id"])
                 continue
             if info.run_id == one["run_id"] and info.status in OPEN:
-                out.append(_shown(one, info.workspace))
+                out.append(_shown(one))
         return out
 
 
-def _shown(one: Mapping[str, Any], workspace: str) -> dict[str, Any]:
-    action = one["action"]
+def _shown(one: Mapping[str, Any]) -> dict[str, Any]:
+    action, shown = one["action"], str(one.get("preview", ""))
     return {
         "id": one["id"],
         "run_id": one["run_id"],
@@ -80,53 +78,7 @@ def _shown(one: Mapping[str, Any], workspace: str) -> dict[str, Any]:
         "action": {"tool": action.get("tool", ""), "arguments": action.get("arguments", {})},
         "risk": one.get("risk", "read"),
         "reason": one.get("reason", ""),
-        "preview": one.get("preview", ""),
-        "diff": proposed_diff(from_json(Action, action), workspace),
+        "preview": shown,
+        "diff": shown if _HUNK.search(shown) else "",
         "time": one["time"],
     }
-
-
-def proposed_diff(action: Action, workspace: str) -> str:
-    """What ACTION would do to the one file it writes, as a unified diff; empty where that cannot be told beforehand."""
-    path = action.arguments.get("path")
-    if action.tool not in ("write_file", "append_file", "edit_file", "delete_file") or not isinstance(path, str):
-        return ""
-    folder = Workspace(Path(workspace), writable=False)
-    old = _text(folder, path)
-    if old is None:
-        return ""
-    new = _after(action, old)
-    if new is None or new == old:
-        return ""
-    left, right = (f"a/{path}" if old else "/dev/null"), (f"b/{path}" if action.tool != "delete_file" else "/dev/null")
-    lines = difflib.unified_diff(old.splitlines(True), new.splitlines(True), left, right)
-    return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
-
-
-def _text(workspace: Workspace, path: str) -> str | None:
-    """The file's text, empty where there is none yet; None where it is large, no text, or not to be read."""
-    if workspace.stat(path) is None:
-        return ""
-    try:
-        with workspace.open_read(path) as file:
-            data = file.read(MAX_DIFF_BYTES + 1)
-        return data.decode() if len(data) <= MAX_DIFF_BYTES and b"\0" not in data else None
-    except (ToolError, OSError, UnicodeDecodeError):
-        return None
-
-
-def _after(action: Action, old: str) -> str | None:
-    given = action.arguments
-    match action.tool:
-        case "write_file":
-            new = given.get("content")
-        case "append_file":
-            line = "\n" if old and not old.endswith("\n") else ""
-            new = f"{old}{line}{given['content']}" if isinstance(given.get("content"), str) else None
-        case "edit_file":
-            before, after = given.get("old"), given.get("new")
-            known = isinstance(before, str) and isinstance(after, str) and before in old
-            new = old.replace(str(before), str(after), -1 if given.get("replace_all") else 1) if known else None
-        case _:
-            new = ""
-    return new if isinstance(new, str) and len(new) <= MAX_DIFF_BYTES else None

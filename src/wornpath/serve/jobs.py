@@ -1,21 +1,22 @@
 """The queue of runs: a few work at once, the others wait; they can be paused, cancelled, resumed and answered.
 
-A run's whole state is in the event store. Handing one in records its start and leaves it paused until its turn; a server that was killed
+A run's whole state is in the event store. Handing one in records its start, and it is paused until its turn; a server that was killed
 finds its runs there at its next start, and goes on with those that nobody paused.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import sys
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from wornpath.agent import AutoGPT
-from wornpath.core import Event, Goal, Result, RunStatus, UsageError, WornpathError, to_json
+from wornpath.core import Event, Result, RunStatus, UsageError, WornpathError
 from wornpath.guard import ApprovalAnswer, ApprovalRequest, Limits
 from wornpath.serve.feed import Feed
 from wornpath.serve.models import Models
@@ -33,7 +34,34 @@ MAX_QUEUED = 200
 GRACE_SECONDS = 20.0
 """How long a stopping server waits for the actions in hand."""
 
+ORDER = "order.json"
 State = Literal["queued", "running", "waiting", "stopping"]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """How a run was handed in, as far as its events do not tell; a small file of its folder."""
+
+    model: str | None = None
+    """The model that was asked for, by name."""
+    protocol: str = ""
+    """The one it came by, if nobody can be asked by it."""
+    served: bool = False
+    """Whether a server that starts anew goes on with it."""
+
+    @classmethod
+    def read(cls, store: Store, run_id: str) -> Order:
+        """The order of a run; of one that came by another way, an empty one."""
+        try:
+            return cls(**json.loads((store.root / "runs" / run_id / ORDER).read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            return cls()
+
+    def write(self, store: Store, run_id: str) -> None:
+        file = store.run_folder(run_id) / ORDER
+        part = file.with_suffix(".part")
+        part.write_text(json.dumps(asdict(self)), encoding="utf-8")
+        part.replace(file)
 
 
 @dataclass(slots=True, eq=False)
@@ -108,21 +136,20 @@ class Jobs:
     async def take_up(self) -> list[str]:
         """Go on with the runs that an earlier server left, oldest first."""
         left = await asyncio.to_thread(self._left)
-        for info, options in left:
-            limits = Limits(**options["limits"]) if "limits" in options else None
-            self.start(info.run_id, limits=limits, model=options.get("model"), interactive=_interactive(options))
+        for info, order in left:
+            self.start(info.run_id, model=order.model, interactive=not order.protocol)
         return [info.run_id for info, _ in left]
 
-    def _left(self) -> list[tuple[RunInfo, dict[str, Any]]]:
+    def _left(self) -> list[tuple[RunInfo, Order]]:
         found = []
         for status in ("paused", "running"):
             for info in self.store.runs(status=status):
                 mine = info.pid == os.getpid()  # of an earlier process with the same number, as in a container
                 if info.reason in (HELD, UNBEGUN) or (status == "running" and not mine):
                     continue
-                options = recorded_options(self.store, info.run_id)
-                if options.get("served") and info.run_id not in self.live:
-                    found.append((info, options))
+                order = Order.read(self.store, info.run_id)
+                if order.served and info.run_id not in self.live:
+                    found.append((info, order))
         return sorted(found, key=lambda pair: pair[0].run_id)
 
     # -- control -----------------------------------------------------------------------------------
@@ -293,35 +320,6 @@ class _Approver:
         return answer
 
 
-def record_start(
-    store: Store,
-    run_id: str,
-    goal: Goal,
-    options: Mapping[str, Any],
-    *,
-    model: str,
-    seed: int,
-    reason: str,
-    parent: str | None,
-) -> None:
-    """Record a run that is to begin later: its settings and goal, and that it waits for REASON."""
-    from wornpath import __version__
-
-    start = {
-        "version": __version__,
-        "model": model,
-        "policy_version": "prior",
-        "seed": seed,
-        "options": dict(options),
-        "parent": parent,
-        "pid": os.getpid(),
-    }
-    store.append_many(
-        run_id,
-        [("run.started", start, 0), ("goal.set", {"goal": to_json(goal)}, 0), ("run.paused", {"reason": reason}, 0)],
-    )
-
-
 def recorded_options(store: Store, run_id: str) -> dict[str, Any]:
     """The settings that a run was begun with, and those that a resume changed."""
     options: dict[str, Any] = {}
@@ -353,7 +351,3 @@ def finish(store: Store, run_id: str, status: RunStatus, summary: str) -> None:
         tuple(store.artefacts(run_id)),
     )
     store.append(run_id, "run.finished", {"result": result.as_dict()}, step=info.steps)
-
-
-def _interactive(options: Mapping[str, Any]) -> bool:
-    return not options.get("protocol")

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
 
+from wornpath.agent import AutoGPT
 from wornpath.core import Goal, UsageError, WornpathError
 from wornpath.guard import Limits
-from wornpath.resuming import to_data
 from wornpath.serve.asking import Questions
 from wornpath.serve.feed import Feed
-from wornpath.serve.jobs import HELD, QUEUED, STOPPED, UNBEGUN, Jobs, record_start
+from wornpath.serve.jobs import HELD, QUEUED, STOPPED, UNBEGUN, Jobs, Order
 from wornpath.serve.models import Models, Opener
 from wornpath.serve.problems import Problem
 from wornpath.serve.schedules import Clock, Schedule, Schedules
@@ -38,6 +38,8 @@ class Settings:
     limits: Limits = field(default_factory=Limits)
     seed: int = 0
     learn: bool = True
+    rules: str | tuple[()] = ()
+    """A policy file."""
     language: str = "en"
     max_upload: int = MAX_UPLOAD
     """Bytes of all the files of one request."""
@@ -173,29 +175,24 @@ class Service:
             request.max_cost or usual.limits.max_cost,
             request.timeout or usual.limits.timeout,
         )
-        options = {
-            "model": request.model,
-            "approve": request.approve or usual.approve,
-            "sandbox": usual.sandbox,
-            "candidates": request.candidates or usual.candidates,
-            "learn": usual.learn if request.learn is None else request.learn,
-            "limits": to_data(limits),
-            "served": self.takes_up,
-        }
-        if protocol:
-            options["protocol"] = protocol
-        await asyncio.to_thread(
-            record_start,
-            self.store,
-            run_id,
+        agent = AutoGPT(
             Goal(request.goal.strip(), str(folder), tuple(request.checks)),
-            options,
-            model=chat.model,
+            model=chat,
+            store=self.store,
+            approve=request.approve or usual.approve,
+            sandbox=usual.sandbox,
+            candidates=request.candidates or usual.candidates,
+            limits=limits,
             seed=usual.seed if request.seed is None else request.seed,
-            reason=QUEUED if begin else UNBEGUN,
+            learn=usual.learn if request.learn is None else request.learn,
+            rules=usual.rules,
             parent=request.parent,
+            run_id=run_id,
         )
+        order = Order(request.model, protocol, self.takes_up)
+        await asyncio.to_thread(order.write, self.store, run_id)
+        await asyncio.to_thread(agent.hand_in, QUEUED if begin else UNBEGUN)
         if begin:
-            self.jobs.start(run_id, limits=limits, model=request.model, interactive=not protocol)
+            self.jobs.start(run_id, model=request.model, interactive=not protocol)
         self.feed.wake()
         return self.reader.run(run_id)
