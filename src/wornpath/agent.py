@@ -40,7 +40,7 @@ from wornpath.core import (
 from wornpath.experience import Tracker
 from wornpath.experience.live import Experience
 from wornpath.guard import ApprovalAnswer, ApproveMode, Approver, Limits, SandboxMode, Session, check_names, read_rules
-from wornpath.guard.secrets import Discreet
+from wornpath.guard.secrets import Discreet, Secrets
 from wornpath.learn.spawn import spawn_after_run
 from wornpath.llm.chat import Chat
 from wornpath.policy import CountPolicy, Policy, PriorPolicy
@@ -143,6 +143,7 @@ class AutoGPT:
         self._why = ""
         self._loop: LoopThread | None = None
         self._lock: RunLock | None = None
+        self._secrets = Secrets()  # of the run's sittings in this agent
         self._decision: Decision | None = None
         self._observation: Observation | None = None
 
@@ -325,6 +326,7 @@ class AutoGPT:
             self._listeners,
             list(self.rules),
             folder=str(self.workspace.root),
+            secrets=self._secrets,
         )
         for path in self.store.untrusted_files(session.folder):
             session.provenance.files[path] = "outside"
@@ -577,7 +579,7 @@ class AutoGPT:
     # -- control -----------------------------------------------------------------------------------
 
     def hand_in(self, why: str) -> None:
-        """Record the run with its goal, and leave it paused because of WHY. `resume` begins it, in this process or another."""
+        """Record the run with its goal, and leave it paused because of WHY. `arun` begins it, or `resume` in another process."""
         self._begin()
         self.close(why)
 

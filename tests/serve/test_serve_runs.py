@@ -186,6 +186,16 @@ def test_diff_and_undo(world: World) -> None:
     assert (folder / "old.txt").read_text() == "old\n"
 
 
+def test_a_secret_of_the_goal_is_in_no_event(world: World) -> None:
+    secret = "sk-" + "aB3dE5gH7jK9mN1pQ3" * 2
+    run = world.hand_in(f"write a.txt then write b.txt with key {secret}", checks=[f"test {secret} = {secret}"])
+    assert secret not in world.http.get(f"/api/v1/runs/{run}/events").text
+    done = world.until(run, "met", "unmet", "unverified")
+    assert done["status"] == "met"  # the check was run with the real value
+    assert secret not in world.http.get(f"/api/v1/runs/{run}/events").text
+    assert not any(secret in prompt for prompt in world.model.prompts)
+
+
 def test_curves_notes_and_the_description(world: World) -> None:
     met = world.hand_in("write a.txt", checks=["test -s a.txt"])
     world.until(met, "met")

@@ -78,6 +78,7 @@ class Job:
     state: State = "queued"
     asked: dict[str, asyncio.Future[ApprovalAnswer]] = field(default_factory=dict)
     agent: AutoGPT | None = None
+    """The one that handed it in, or that works on it: it knows the goal's secrets, which the events do not."""
     work: Work | None = None
     task: asyncio.Task[None] | None = None
     slot: bool = False
@@ -240,15 +241,17 @@ class Jobs:
 
     async def _run(self, job: Job, chat: Any) -> None:
         """In the worker: the agent's work."""
-        agent = AutoGPT.resume(
-            job.run_id,
-            store=self.store,
-            answers=job.answers,
-            model=chat,
-            approver=_Approver(self, job) if job.interactive else None,
-            limits=job.limits,
-            on_event=lambda event: self._seen(job, event),
-        )
+        agent = job.agent
+        if agent is None:
+            agent = AutoGPT.resume(
+                job.run_id,
+                store=self.store,
+                answers=job.answers,
+                model=chat,
+                limits=job.limits,
+                on_event=self.seen,
+            )
+        agent.approver = _Approver(self, job) if job.interactive else None
         agent.on_text = lambda purpose, text: self._text(job.run_id, purpose, text)
         job.agent = agent
         if job.why:
@@ -258,11 +261,12 @@ class Jobs:
         finally:
             self.feed.wake()
 
-    def _seen(self, job: Job, event: Event) -> None:
-        """In the worker: an event was committed."""
-        if event.type == "action.started":
+    def seen(self, event: Event) -> None:
+        """In the worker: an event of a run was committed."""
+        job = self.live.get(event.run_id)
+        if job is not None and event.type == "action.started":
             job.acting = True
-        elif event.type == "action.finished":
+        elif job is not None and event.type == "action.finished":
             job.acting = False
             if self.stopping and job.work is not None:
                 job.work.cancel()

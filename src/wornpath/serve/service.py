@@ -186,6 +186,7 @@ class Service:
             seed=usual.seed if request.seed is None else request.seed,
             learn=usual.learn if request.learn is None else request.learn,
             rules=usual.rules,
+            on_event=self.jobs.seen,
             parent=request.parent,
             run_id=run_id,
         )
@@ -193,6 +194,6 @@ class Service:
         await asyncio.to_thread(order.write, self.store, run_id)
         await asyncio.to_thread(agent.hand_in, QUEUED if begin else UNBEGUN)
         if begin:
-            self.jobs.start(run_id, model=request.model, interactive=not protocol)
+            self.jobs.start(run_id, model=request.model, interactive=not protocol, agent=agent)
         self.feed.wake()
         return self.reader.run(run_id)
