@@ -187,7 +187,8 @@ class Recaller:
         if len(tops) == 1 and not loop:
             made = tops
         several = loop or (len(tops) > 1 and known.closest.uses > 2)
-        return [Recalled(a, known, sure, self._covers, several) for a, sure in made[:MAX_RECALLED]]
+        clear = made if several else [(a, sure) for a, sure in made if sure > SURE]
+        return [Recalled(a, known, sure, self._covers, several) for a, sure in clear[:MAX_RECALLED]]
 
     def gate(self, recalled: Sequence[Recalled], tracker: Tracker) -> Gate:
         """Which of RECALLED may be taken without the model."""

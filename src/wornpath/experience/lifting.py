@@ -174,9 +174,9 @@ class Lifter:
             tree = ast.parse(code)
             spans = [*self._listings(tree, code)]
             taken = [(a, b) for a, b, _ in spans]
-            for start, end in _liftable(code):
+            for start, end, field in _liftable(code):
                 if not any(a <= start < b for a, b in taken):
-                    spans.append((start, end, self._text(code[start:end])))
+                    spans.append((start, end, self._field(code[start:end]) if field else self._text(code[start:end])))
         except (SyntaxError, ValueError, tokenize.TokenError, RecursionError):
             return (code,)
         out: list[Piece] = []
@@ -187,6 +187,13 @@ class Lifter:
             out += [code[at:start], *pieces]
             at = end
         return _joined([*out, code[at:]])
+
+    def _field(self, name: str) -> tuple[Piece, ...]:
+        """NAME after a dot: a column of the data, or the program's own."""
+        roles = {
+            (r, f) for r, f in self.explained.get(name, ()) if r.startswith(("column", "goal.columns")) and f == "="
+        }
+        return (Hole(frozenset(roles), name),) if roles else (name,)
 
     def _listings(self, tree: ast.AST, code: str) -> Iterator[tuple[int, int, tuple[Piece, ...]]]:
         """The literals in TREE that are the goal's columns or groups."""
@@ -392,17 +399,18 @@ def _listed(situation: Situation) -> Iterator[tuple[str, str, Any]]:
 # -- source text -----------------------------------------------------------------------------------
 
 
-def _liftable(code: str) -> Iterator[tuple[int, int]]:
-    """Where CODE names things: the insides of its string literals, its numbers, and names after a dot."""
+def _liftable(code: str) -> Iterator[tuple[int, int, bool]]:
+    """Where CODE names things: the insides of its string literals, its numbers, and names after a dot (marked)."""
     starts = _line_starts(code)
     before = ""
     for token in tokenize.generate_tokens(io.StringIO(code).readline):
         start = starts[token.start[0] - 1] + token.start[1]
         end = starts[token.end[0] - 1] + token.end[1]
         if token.type == tokenize.STRING or token.type == getattr(tokenize, "FSTRING_MIDDLE", -1):
-            yield from _outside_braces(code, start, end) if _formatted(token) else [(start, end)]
+            inside = _outside_braces(code, start, end) if _formatted(token) else [(start, end)]
+            yield from ((a, b, False) for a, b in inside)
         elif token.type == tokenize.NUMBER or (token.type == tokenize.NAME and before == "."):
-            yield start, end
+            yield start, end, token.type == tokenize.NAME
         before = token.string
 
 

@@ -27,6 +27,7 @@ MAX_READ = 240
 """Text files that are looked into for what the goal names."""
 SAMPLES = 8
 TABLES = (".csv", ".tsv", ".xlsx")
+UNREADABLE = (".png", ".jpg", ".jpeg", ".gif", ".zip", ".gz", ".tar", ".mp3", ".wav", ".ogg", ".mp4")
 PACKED = (".xlsx", ".docx", ".pdf")
 
 _PATH = re.compile(r"(?<![\w/.])(?:[\w\-.]+/)*[\w\-.]*\w\.[A-Za-z][A-Za-z0-9]{0,4}\b(?!\()|(?<![\w/.])(?:[\w\-.]+/)+")
@@ -105,6 +106,7 @@ class _Taker:
         self.found = Situation()
         self.spans: list[tuple[int, int]] = []
         """Where the goal names things: what is left of it are its words."""
+        self.telling: set[str] = set()
         self.paths = {f.path for f in files}
         self.folders = {posixpath.dirname(p) for p in self.paths}
         self.folders |= {parent for f in self.folders for parent in _parents(f)}
@@ -259,23 +261,26 @@ class _Taker:
             self.add(f"{role} prefix", [prefix, prefix.rstrip("_- ")])
 
     def _contents(self) -> None:
-        """The file that says most of what the goal names."""
-        wanted = [v.casefold() for kind in ("quoted", "name") for v in self.found.roles.get(f"goal.{kind}", ())]
-        phrases = [v.casefold() for role, vs in self.found.roles.items() if role.startswith("goal.phrase") for v in vs]
-        readable = [
-            f for f in self.files if f.size < 200_000 and not f.path.casefold().endswith((".png", ".jpg", ".zip"))
-        ]
-        if not wanted or not readable or len(readable) > MAX_READ:
+        """The files that say most of what the goal names; and which of the goal's words tell one file from the others, so that they are
+        what it is about this time and not what is to be done."""
+        readable = [f for f in self.files if f.size < 200_000 and not f.path.casefold().endswith(UNREADABLE)]
+        if len(readable) < 2 or len(readable) > MAX_READ:
             return
-        scores: list[tuple[float, str]] = []
-        for entry in readable:
-            text = f"{entry.path}\n{preview(entry.path, 2000, self.workspace)}".casefold()
-            named = sum(w in text for w in wanted)
-            if named:
-                scores.append((named + sum(p in text for p in phrases) / (len(phrases) + 1), entry.path))
-        if scores:
-            best = max(scores)[0]
-            tops = [path for score, path in scores if score == best]
+        texts = {f.path: preview(f.path, 2000, self.workspace).casefold() for f in readable}
+        said = Counter(word for text in texts.values() for word in content_words(text))
+        self.telling = {w for w in content_words(self.goal) if 0 < said[w] <= len(texts) / 2}
+        weights: dict[str, float] = {}
+        for kind in ("quoted", "name"):
+            weights |= {v.casefold(): 2.0 for v in self.found.roles.get(f"goal.{kind}", ())}
+        for role, phrases in self.found.roles.items():
+            if role.startswith("goal.phrase"):
+                for phrase in map(str.casefold, phrases):
+                    share = sum(phrase in text for text in texts.values()) / len(texts)
+                    weights.setdefault(phrase, 1.0 - share)
+        scores = {path: sum(w for v, w in weights.items() if v in text) for path, text in texts.items()}
+        best = max(scores.values())
+        tops = [path for path, score in scores.items() if score >= best - 1e-9]
+        if best > 0.5 and len(tops) < len(texts):
             self.add("file that says what the goal names", tops)
 
     def _columns(self) -> None:
@@ -311,7 +316,7 @@ class _Taker:
     def _words(self) -> frozenset[str]:
         """The goal's words without what it names."""
         there = {w for role, vs in self.found.roles.items() if role.startswith("column") for v in vs for w in words(v)}
-        return frozenset(w for w in content_words(self._left(" ")) if not w.isdigit() and w not in there)
+        return frozenset(w for w in content_words(self._left(" ")) if not w.isdigit() and w not in there | self.telling)
 
     def _left(self, mark: str) -> str:
         """The goal with a MARK in place of each thing that it names."""
