@@ -218,7 +218,8 @@ def test_nothing_survives_the_host(tmp_path: Path, sandbox: Sandbox) -> None:
 
 async def test_the_private_folder_goes(tmp_path: Path) -> None:
     code = (
-        "import os, tempfile\nd = os.environ['TMPDIR']; os.makedirs(d + '/closed/deep'); os.symlink('/etc', d + '/link')\n"
+        "import os, tempfile\nd = os.environ['TMPDIR']; os.chdir(d); os.makedirs(d + '/closed/deep'); os.symlink('/etc', d + '/link')\n"
+        "for i in range(3000): os.mkdir('d'); os.chdir('d')\n"
         "os.chmod(d + '/closed', 0); print(d)"
     )
     private = (await python(tmp_path, code)).stdout.strip()

@@ -114,7 +114,7 @@ class BubblewrapSandbox(_Supervising):
 
     def __init__(self, *, with_landlock: bool = True) -> None:
         self._landlock = with_landlock and _landlock_missing() is None
-        self.name = "bubblewrap" if self._landlock == with_landlock else "bubblewrap without landlock"
+        self.name = "bubblewrap" if with_landlock else "bubblewrap without landlock"
         self._alone = not with_landlock
 
     def missing(self) -> str | None:

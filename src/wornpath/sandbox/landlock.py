@@ -17,6 +17,7 @@ _PATH_BENEATH = 1
 
 EXECUTE, WRITE_FILE, READ_FILE, READ_DIR = 1 << 0, 1 << 1, 1 << 2, 1 << 3
 _MAKE_CHAR, _MAKE_SOCK, _MAKE_BLOCK = 1 << 6, 1 << 9, 1 << 11
+_REFER = 1 << 13
 _TRUNCATE, _IOCTL_DEV = 1 << 14, 1 << 15
 _ON_FILES = EXECUTE | WRITE_FILE | READ_FILE | _TRUNCATE | _IOCTL_DEV
 
@@ -77,9 +78,11 @@ def restrict(rules: Iterable[tuple[str, int]], required: Iterable[str] = ()) -> 
 def scope_signals() -> None:
     """Shut the calling process and its children in, for signals only: then `kill(-1)` ends all its children and nobody else. For a kernel
     whose interface has version 6 at least; raises OSError elsewhere."""
-    attributes = _Ruleset(0, 0, _SCOPE_SIGNALS)
+    # Moving files between folders is denied by every ruleset that does not allow it.
+    attributes = _Ruleset(_REFER, 0, _SCOPE_SIGNALS)
     ruleset = _call(_CREATE, ctypes.byref(attributes), ctypes.c_size_t(24), ctypes.c_uint32(0))
     try:
+        _add(ruleset, "/", _REFER, True)
         _libc().prctl(_NO_NEW_PRIVS, 1, 0, 0, 0)
         _call(_RESTRICT, ctypes.c_int(ruleset), ctypes.c_uint32(0))
     finally:

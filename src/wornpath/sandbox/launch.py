@@ -11,6 +11,8 @@ The start is on every call's way, so only what is cheap to import is: marshal, n
 typing nor what uses it (10 ms), and not the package's own front door.
 """
 
+# ruff: noqa: PTH101, PTH104, PTH106, PTH108
+
 from __future__ import annotations
 
 import _socket
@@ -65,7 +67,7 @@ def main(control: int, orders: int = 0, errors: int = 0) -> None:
         try:
             if group is not None:
                 group.remove()
-            _remove(config["private"])
+            remove(config["private"])
         finally:
             os._exit(0)
 
@@ -84,6 +86,8 @@ def _report(control: int, supervisor: _Supervisor) -> None:
 def _inside(control: int, config: Mapping[str, Any]) -> None:
     # With the program in one user and process namespace, only this keeps it out of the supervisor's memory where there is no Landlock.
     ctypes.CDLL(None).prctl(_SET_DUMPABLE, 0, 0, 0, 0)
+    if config["events"] >= 0:
+        os.set_inheritable(config["events"], False)
     try:
         _report(control, _Supervisor(config, control, None, config["events"]))
     finally:
@@ -365,13 +369,27 @@ def _descendants() -> list[int]:
     return found
 
 
-def _remove(folder: str) -> None:
-    """Remove the private folder. Nobody is left who could put a link in the way."""
-    os.chmod(folder, 0o700)  # noqa: PTH101
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                _remove(entry.path)
-            else:
-                os.unlink(entry.path)  # noqa: PTH108
-    os.rmdir(folder)  # noqa: PTH106
+def remove(folder: str) -> None:
+    """Remove a folder in which nobody works any more, however deep it is: what lies deeper is pulled up first. Raises OSError."""
+    pulled = 0
+    os.chmod(folder, 0o700)
+    while True:
+        with os.scandir(folder) as entries:
+            found = list(entries)
+        if not found:
+            break
+        for entry in found:
+            if not entry.is_dir(follow_symlinks=False):
+                os.unlink(entry.path)
+                continue
+            os.chmod(entry.path, 0o700)
+            with os.scandir(entry.path) as below:
+                for inner in list(below):
+                    if not inner.is_dir(follow_symlinks=False):
+                        os.unlink(inner.path)
+                        continue
+                    pulled += 1
+                    os.chmod(inner.path, 0o700)
+                    os.rename(inner.path, f"{folder}/.pulled-up-{pulled}")
+            os.rmdir(entry.path)
+    os.rmdir(folder)

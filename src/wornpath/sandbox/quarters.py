@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import shlex
-import shutil
 import sys
 import sysconfig
 import tempfile
@@ -88,8 +88,11 @@ class Quarters:
 
     def remove(self) -> None:
         """Remove it, if the supervisor has not done so (it was killed, or never came to be)."""
+        from wornpath.sandbox.launch import remove
+
         if self.root.exists():
-            shutil.rmtree(self.root, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                remove(str(self.root))
 
     def environment(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
         """All the program gets to know of the host's environment: nothing but the time zone."""

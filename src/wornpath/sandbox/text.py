@@ -28,6 +28,11 @@ def clean(text: str) -> str:
     return _HIDDEN.sub("", text)
 
 
+def visible(name: str) -> str:
+    """NAME, of a file say, on one line: what `clean` would take away, and tabs and newlines, becomes U+FFFD."""
+    return _HIDDEN.sub("\ufffd", name).replace("\n", "\ufffd").replace("\t", "\ufffd")
+
+
 def decode(data: bytes) -> str:
     """Bytes of a program's output as clean text; what is no UTF-8 becomes replacement characters."""
     return clean(data.decode("utf-8", "replace"))

@@ -20,10 +20,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 from wornpath.core import ToolError, UsageError
+from wornpath.sandbox.text import visible
 from wornpath.tools.beneath import folder_beneath, open_regular, replace_file, write_all
 
 SKIPPED_FOLDERS = frozenset({".git", ".hg", ".svn", "node_modules", "__pycache__", ".venv", ".wornpath"})
 MAX_ENTRIES = 20_000
+MAX_DEPTH = 100
+"""Folders deeper than this are not looked into: only a program that means harm, or has gone wild, makes them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +60,13 @@ def natural(text: str) -> tuple[tuple[int, int, str], ...]:
 
 
 def spelling(name: str) -> str:
-    """A file name as it is shown and compared: Unicode NFC, bytes that are no UTF-8 as U+FFFD."""
-    if not name.isascii():
+    """A file name as it is shown and compared: Unicode NFC, with U+FFFD for bytes that are no UTF-8 and for characters that move a cursor
+    or hide text, which a program can put into a name."""
+    if name.isascii():
+        return name if name.isprintable() else visible(name)
+    if name:
         name = name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-        name = unicodedata.normalize("NFC", name)
+        name = visible(unicodedata.normalize("NFC", name))
     return name
 
 
@@ -232,7 +238,10 @@ class Workspace:
                 if not stat.S_ISDIR(os.stat(parts[-1], dir_fd=folder, follow_symlinks=False).st_mode):
                     os.unlink(parts[-1], dir_fd=folder)
                 elif recursive:
-                    shutil.rmtree(parts[-1], dir_fd=folder)
+                    try:
+                        shutil.rmtree(parts[-1], dir_fd=folder)
+                    except RecursionError:
+                        raise OSError(errno.ENAMETOOLONG, "folders too deep") from None
                 else:
                     os.rmdir(parts[-1], dir_fd=folder)
         except OSError as error:
@@ -289,6 +298,8 @@ class Workspace:
             with os.scandir(folder) as entries:
                 listed = sorted(entries, key=lambda e: (natural(spelling(e.name)), e.name))
         except OSError:
+            return
+        if prefix.count("/") >= MAX_DEPTH:
             return
         for entry in listed:
             path = f"{prefix}/{spelling(entry.name)}" if prefix else spelling(entry.name)
