@@ -351,7 +351,7 @@ class AutoGPT:
             on_text=self.on_text,
         )
         snapshot = Snapshot(folder, self.workspace.root)
-        context.before_write, context.remember = snapshot.keep, actor.remember
+        context.before_write, context.remember, context.made = snapshot.keep, actor.remember, snapshot.added
         actor.snapshot = snapshot
         self._actor = actor
         if session.started:

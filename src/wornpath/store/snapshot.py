@@ -144,6 +144,12 @@ class Snapshot:
         with self._lock:
             return restore(self.workspace, self._load(), self._after(), self._blob, force=force)
 
+    def added(self, path: str) -> bool:
+        """Whether there was nothing at PATH (relative) before the run, as far as that was kept."""
+        with self._lock:
+            before = self._load()
+            return self._covered(path) and before.get(path, Image(path)).kind == "absent"
+
     def originals(self, paths: Iterable[str]) -> dict[str, Path]:
         """Of PATHS (relative; a folder stands for all in it) those files that existed at the start and were kept since: path → a file
         with the old content. Meant for `copy_workspace(restore=...)`."""

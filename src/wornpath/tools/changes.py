@@ -128,7 +128,7 @@ def move_file(
     old, new = workspace.relative(source), target_of(workspace, source, destination)
     if old == new:
         return Observation.of(f"{old} is already there.")
-    _check_target(workspace, old, new, overwrite)
+    _check_target(workspace, old, new, overwrite or context.made(new))
     _about_to_change(context, old)
     _about_to_change(context, new)
     outcomes.note_moved(context, old, new)
@@ -155,7 +155,7 @@ def copy_file(
     if old == new:
         raise ToolError(f"{old} cannot be copied onto itself; give another destination.")
     if not begun:  # else what is there was made by this action, before a crash
-        _check_target(workspace, old, new, overwrite)
+        _check_target(workspace, old, new, overwrite or context.made(new))
         outcomes.note_copied(context, old, new)
     _about_to_change(context, new)
     if not workspace.is_folder(old):

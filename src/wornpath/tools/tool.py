@@ -60,6 +60,8 @@ class ToolContext:
     max_chars: int = 6000
     """About how much text an observation may hold; tools page or clip beyond it, and say so."""
     remember: Callable[[str, Scope], None] = lambda text, scope: None
+    made: Callable[[str], bool] = lambda path: False
+    """Whether a path is this run's own making, so that it may be made anew without saying `overwrite`."""
     before_write: Callable[[str | None], None] = lambda path: None
     """Called before a change: with the path, or with None when it cannot be known (code, shell). It keeps the old content for `undo`."""
 
