@@ -26,6 +26,7 @@ export const store = createStore({
   detail: null, // what GET runs/ID says of it
   loading: false,
   runProblem: null,
+  policyChanges: 0, // how often a policy was made, promoted or rolled back since the page was opened
   writing: null, // {purpose, calls, text} while the model writes: what it wrote after so many finished calls
 });
 const { state } = store;
@@ -147,6 +148,7 @@ function onEvent(event) {
     if (state.loading) backlog.push(event);
     else if (run.apply(event)) follow(run, event);
   }
+  if (event.type === "policy.changed") state.policyChanges += 1;
   const row = state.runs.find((one) => one.run_id === event.run_id);
   if (!row && event.type === "run.started") loadRunsSoon();
   if (row) updateRow(row, event);

@@ -38,8 +38,8 @@ export function changesPanel(run, status) {
   async function takeBack() {
     if (!(await confirm(t("undo_question"), { yes: t("undo_run"), no: t("keep") }))) return;
     try {
-      const { restored = [], conflicts = [] } = await post(`runs/${encodeURIComponent(run.id)}/undo`);
-      toast(t("undone", { n: restored.length }));
+      const { restored = [], removed = [], conflicts = [] } = await post(`runs/${encodeURIComponent(run.id)}/undo`);
+      toast(t("undone", { n: restored.length + removed.length }));
       await load();
       if (conflicts.length) element.prepend(conflictCard(conflicts));
     } catch (problem) {

@@ -45,7 +45,7 @@ export function learningView() {
   }
 
   function chooseFamily() {
-    const names = [...new Set(data.points.map((one) => one.family).filter(Boolean))].sort();
+    const names = data.families ?? [...new Set(data.points.map((one) => one.family).filter(Boolean))].sort();
     if (family || names.length < 2 || families.firstChild) return;
     const select = h(
       "select",

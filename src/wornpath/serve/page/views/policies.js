@@ -2,7 +2,7 @@
 
 import { get, post } from "../lib/api.js";
 import { button, confirm, fill, h, icon, toast } from "../lib/dom.js";
-import { fail } from "../lib/data.js";
+import { fail, store } from "../lib/data.js";
 import { moment, number } from "../lib/format.js";
 import { known, t } from "../lib/i18n.js";
 import { empty, problemCard, skeleton } from "./marks.js";
@@ -18,7 +18,7 @@ export function policyCard() {
 
   async function load() {
     try {
-      const { current, policies = [] } = await get("policies");
+      const { current, trial, policies = [] } = await get("policies");
       const learnt = policies.filter((one) => one.version !== "prior");
       fill(
         body,
@@ -29,23 +29,29 @@ export function policyCard() {
           h("strong", null, current ?? "prior"),
           (current ?? "prior") === "prior" ? h("span", { class: "muted" }, t("prior_hint")) : null,
         ),
-        learnt.length ? list(policies, current) : empty("policy", t("no_policies"), t("no_policies_hint")),
+        learnt.length ? list(policies, current, trial) : empty("policy", t("no_policies"), t("no_policies_hint")),
       );
     } catch (problem) {
       fill(body, problemCard(problem, load));
     }
   }
 
-  function list(policies, current) {
+  function list(policies, current, trial) {
     return h(
       "ul",
       { class: "policy-list" },
-      policies.map((one) => item(one, one.version === current)),
+      policies.map((one) => item(one, one.version === current, one.version === trial)),
     );
   }
 
-  function item(one, now) {
-    const metrics = Object.entries(one.metrics ?? {}).filter(([, value]) => ["number", "string"].includes(typeof value));
+  function item(one, now, tried) {
+    const facts = [
+      one.algorithm?.toUpperCase(),
+      one.episodes ? t("episodes_n", { n: number(one.episodes) }) : "",
+      moment(one.created),
+    ];
+    const tag = (key) => h("span", { class: `tag policy-${key}` }, known(`policy_${key}`) ?? key);
+    const can = !now && !one.removed && one.version !== "prior";
     return h(
       "li",
       { class: `policy-item ${now ? "current" : ""}` },
@@ -56,42 +62,18 @@ export function policyCard() {
           "p",
           null,
           h("strong", null, one.version),
-          h("span", { class: `tag policy-${one.status}` }, known(`policy_${one.status}`) ?? one.status),
+          tag(one.status),
+          tried ? tag("trial") : null,
+          one.imported ? tag("imported") : null,
         ),
-        h(
-          "p",
-          { class: "muted small" },
-          [
-            one.algorithm ? one.algorithm.toUpperCase() : "",
-            one.episodes ? t("episodes_n", { n: number(one.episodes) }) : "",
-            moment(one.created),
-          ]
-            .filter(Boolean)
-            .join(" · "),
-        ),
-        metrics.length
-          ? h(
-              "dl",
-              { class: "metrics" },
-              metrics
-                .slice(0, 8)
-                .map(([name, value]) =>
-                  h(
-                    "div",
-                    null,
-                    h("dt", null, name.replaceAll("_", " ")),
-                    h("dd", null, typeof value === "number" ? number(value, Number.isInteger(value) ? 0 : 3) : value),
-                  ),
-                ),
-            )
-          : null,
+        h("p", { class: "muted small" }, facts.filter(Boolean).join(" · ")),
+        one.why ? h("p", { class: "small" }, one.why) : null,
+        metrics(one.metrics),
       ),
       h(
         "div",
         { class: "row wrap" },
-        !now && one.status !== "promoted"
-          ? button(t("promote"), { mark: "check", kind: "small", onclick: () => act(one, "promote") })
-          : null,
+        can ? button(t("promote"), { mark: "check", kind: "small", onclick: () => act(one, "promote") }) : null,
         now && one.version !== "prior"
           ? button(t("roll_back"), { mark: "undo", kind: "plain small", onclick: () => act(one, "rollback") })
           : null,
@@ -100,14 +82,9 @@ export function policyCard() {
   }
 
   async function act(one, word) {
-    if (
-      !(await confirm(t(`${word}_question`, { version: one.version }), {
-        yes: t(word === "promote" ? "promote" : "roll_back"),
-        no: t("keep"),
-        kind: word === "promote" ? "primary" : "danger",
-      }))
-    )
-      return;
+    const yes = word === "promote" ? "promote" : "roll_back";
+    const kind = word === "promote" ? "primary" : "danger";
+    if (!(await confirm(t(`${word}_question`, { version: one.version }), { yes: t(yes), no: t("keep"), kind }))) return;
     try {
       await post(`policies/${encodeURIComponent(one.version)}/${word}`);
       toast(t(`${word}_done`, { version: one.version }));
@@ -118,5 +95,21 @@ export function policyCard() {
   }
 
   load();
-  return { element, update() {} };
+  let seen = store.state.policyChanges;
+  return {
+    element,
+    update() {
+      if (store.state.policyChanges === seen) return;
+      seen = store.state.policyChanges;
+      load();
+    },
+  };
+}
+
+function metrics(values) {
+  const told = Object.entries(values ?? {}).filter(([, value]) => ["number", "string"].includes(typeof value));
+  if (!told.length) return null;
+  const said = (value) => (typeof value === "number" ? number(value, Number.isInteger(value) ? 0 : 3) : value);
+  const pair = ([name, value]) => h("div", null, h("dt", null, name.replaceAll("_", " ")), h("dd", null, said(value)));
+  return h("dl", { class: "metrics" }, told.slice(0, 8).map(pair));
 }

@@ -51,8 +51,7 @@ function stepParts(run, row) {
       h("p", { class: "call" }, h("strong", null, row.action?.tool), " ", h("span", null, argumentsLine(row.action?.arguments))),
       outcome(row),
     ),
-    decision ? why(decision, row) : null,
-    decision ? evidence(run, row) : null,
+    decision ? why(run, decision, row) : null,
     row.seen ? result(run, row) : null,
     args(row.action),
     decision?.state?.text ? details("state", h("pre", { class: "code", tabindex: "0" }, visible(decision.state.text))) : null,
@@ -78,13 +77,18 @@ function outcome(row) {
 
 // -- candidates ---------------------------------------------------------------------------------------
 
-function why(decision, row) {
+function why(run, decision, row) {
   const candidates = decision.candidates ?? [];
   const at = decision.chosen ?? 0;
   const order = candidates
     .map((_, i) => i)
     .sort((a, b) => (b === at) - (a === at) || probability(decision, b) - probability(decision, a));
   const widest = Math.max(0.001, ...(decision.q ?? []).map(Math.abs));
+  const list = h(
+    "ol",
+    { class: "candidates" },
+    order.map((i) => candidate(decision, i, i === at, widest)),
+  );
   return part(
     "why_this",
     h(
@@ -96,12 +100,9 @@ function why(decision, row) {
         ? h("span", { class: "tag", title: t("value_hint") }, `V(s) ${signed(decision.value)}`)
         : null,
     ),
-    h(
-      "ol",
-      { class: "candidates" },
-      order.map((i) => candidate(decision, i, i === at, widest)),
-    ),
+    list,
     h("p", { class: "hint" }, t(decision.q ? "bars_hint_q" : "bars_hint")),
+    experience(run, row, list),
   );
 }
 
@@ -112,7 +113,7 @@ function candidate(decision, i, chosen, widest) {
   const allowed = decision.mask?.[i] !== false;
   return h(
     "li",
-    { class: `candidate ${chosen ? "chosen" : ""} ${allowed ? "" : "masked"}` },
+    { class: `candidate ${chosen ? "chosen" : ""} ${allowed ? "" : "masked"}`, "data-candidate": i },
     h(
       "div",
       { class: "candidate-call" },
@@ -171,39 +172,55 @@ function qBar(value, widest) {
   );
 }
 
-function evidence(run, row) {
-  const box = h("div", { class: "drawer-part hidden" });
+/** What past runs say about each candidate, and what the policy in use would do today: asked for when the drawer opens. */
+function experience(run, row, list) {
+  const box = h("div", { class: "experience" });
   get(`runs/${encodeURIComponent(run.id)}/why/${row.step}`)
-    .then((answer) => {
-      if (!answer.evidence?.length) return;
-      box.classList.remove("hidden");
-      fill(
-        box,
-        h("h3", null, t("evidence")),
-        h(
-          "ul",
-          { class: "evidence" },
-          answer.evidence
-            .slice(0, 12)
-            .map((one) =>
-              h(
-                "li",
-                null,
-                h(
-                  "a",
-                  { href: `#/runs/${one.run_id}/steps/${one.step}` },
-                  t("evidence_run", { run: one.run_id.slice(-6), n: one.step }),
-                ),
-                h("span", { class: "candidate-text" }, ` ${one.action?.tool ?? ""} ${argumentsLine(one.action?.arguments)}`),
-                h("span", { class: tone(one.reward ?? 0) }, signed(one.reward ?? 0)),
-              ),
-            ),
-        ),
-      );
+    .then((told) => {
+      for (const item of list.children) tell(item, told.candidates?.[Number(item.dataset.candidate)]?.evidence);
+      fill(box, today(told), steps(told.evidence ?? []));
     })
     .catch(() => {}); // the decision itself is shown without it
   return box;
 }
+
+function tell(item, evidence) {
+  if (!evidence?.runs) return;
+  const words = [t("done_before", { n: evidence.runs })];
+  if (typeof evidence.mean_return === "number") words.push(t("mean_return", { value: signed(evidence.mean_return) }));
+  if (typeof evidence.success === "number") words.push(t("met_then", { rate: percent(evidence.success) }));
+  item.append(h("p", { class: "muted small" }, words.join(", ")));
+}
+
+function today({ now, candidates = [], policy_version: version }) {
+  const action = now && candidates[now.chosen];
+  if (!action || now.version === version) return null;
+  const call = `${action.tool} ${argumentsLine(action.arguments)}`.trim();
+  return part(
+    "today",
+    h(
+      "p",
+      { class: "candidate-text" },
+      t("today_would", { version: now.version, call, rate: percent(now.probabilities[now.chosen]) }),
+    ),
+  );
+}
+
+function steps(evidence) {
+  if (!evidence.length) return null;
+  const line = (one) =>
+    h(
+      "li",
+      null,
+      h("a", { href: `#/runs/${one.run_id}/steps/${one.step}` }, t("evidence_run", { run: one.run_id.slice(-6), n: one.step })),
+      h("span", { class: "candidate-text" }, ` ${actionWords(one.action)}`),
+      h("span", { class: tone(one.return ?? one.reward ?? 0) }, signed(one.return ?? one.reward ?? 0)),
+    );
+  return part("evidence", h("ul", { class: "evidence" }, evidence.slice(0, 12).map(line)));
+}
+
+const actionWords = (action) =>
+  typeof action === "string" ? oneLine(action) : `${action?.tool ?? ""} ${argumentsLine(action?.arguments)}`;
 
 // -- what came of it ----------------------------------------------------------------------------------
 
