@@ -68,7 +68,8 @@ export function search(patch) {
   loadFound();
 }
 
-function takeRow(row) {
+/** A run's row as the server tells it now. */
+export function takeRow(row) {
   if (row.deleted) return;
   const at = state.runs.findIndex((one) => one.run_id === row.run_id);
   if (at >= 0) state.runs[at] = { ...state.runs[at], ...row };

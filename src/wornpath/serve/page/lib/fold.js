@@ -244,7 +244,7 @@ const FOLD = {
     if (row && !row.changed.includes(data.path)) touch(row, { changed: [...row.changed, data.path] });
   },
   "person.said"(run, data, event) {
-    if (data.kind === "rating") run.rating = data.rating ?? null;
+    if (data.kind === "rating") run.rating = ["good", "bad"].includes(data.rating) ? data.rating : null;
     run._row("person", event, { what: data.kind, text: data.text ?? "", rating: data.rating });
   },
   "policy.changed": (run, data, event) => run._row("policy", event, { to: data.version, text: data.why ?? "" }),

@@ -2,7 +2,7 @@
 
 import { post } from "../lib/api.js";
 import { button, h, icon, toast } from "../lib/dom.js";
-import { fail, isEnded, loadDetailSoon, store } from "../lib/data.js";
+import { fail, isEnded, takeRow } from "../lib/data.js";
 import { bytes, moment, money, number, seconds, signed, visible } from "../lib/format.js";
 import { known, t } from "../lib/i18n.js";
 import { renderMarkdown } from "../lib/markdown.js";
@@ -64,11 +64,10 @@ function ratingRow(run, detail) {
   const rate = async (word) => {
     const next = rating === word ? "none" : word;
     try {
-      await post(`runs/${encodeURIComponent(run.id)}/rating`, { rating: next });
+      const row = await post(`runs/${encodeURIComponent(run.id)}/rating`, { rating: next });
       run.rating = next === "none" ? null : next;
-      run.changes += 1;
-      loadDetailSoon();
-      store.set();
+      run.changes += 1; // at once, and again when the event comes
+      takeRow(row);
       toast(t(next === "none" ? "rating_taken_back" : "rating_kept"));
     } catch (problem) {
       fail(problem);

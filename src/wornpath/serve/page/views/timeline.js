@@ -25,7 +25,7 @@ const REMARKS = {
     "person",
     (row) =>
       row.what === "rating"
-        ? t(`rated_${row.rating === "bad" ? "bad" : "good"}`)
+        ? t(`rated_${["good", "bad"].includes(row.rating) ? row.rating : "none"}`)
         : t(`said_${row.what === "label" ? "label" : "comment"}`),
     (row) => row.text,
   ],
