@@ -1,6 +1,6 @@
 // The shell: header, list of runs, and the view that the address names. Addresses are #/, #/runs/ID/TAB, #/learning, #/schedules, #/notes.
 
-import { button, fill, h, icon, liveRegions } from "./lib/dom.js";
+import { button, fill, h, icon, liveRegions, sprite } from "./lib/dom.js";
 import { closeRun, openRun, start, store } from "./lib/data.js";
 import { currentLanguage, setLanguage, t } from "./lib/i18n.js";
 import { homeView } from "./views/home.js";
@@ -85,6 +85,7 @@ function build() {
   sidebar = sidebarView();
   fill(
     document.body,
+    sprite,
     h("a", { class: "skip", href: "#main", on: { click: skip } }, t("skip")),
     h(
       "header",

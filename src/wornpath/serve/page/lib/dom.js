@@ -46,10 +46,18 @@ export function svg(tag, attributes = {}, ...children) {
   return element;
 }
 
+/** The drawings of icons.svg, to be in the document once: fetched one by one they would be gone when the server is. */
+export const sprite = await fetch(new URL("static/icons.svg", document.baseURI))
+  .then((answer) => answer.text())
+  .then((text) => document.importNode(new DOMParser().parseFromString(text, "image/svg+xml").documentElement, true))
+  .catch(() => svg("svg"));
+for (const symbol of sprite.querySelectorAll("symbol")) symbol.id = `icon-${symbol.id}`;
+sprite.setAttribute("class", "hidden");
+
 /** A mark out of icons.svg; hidden from screen readers, for the words beside it say the same. */
 export function icon(name, extra = "") {
   const mark = svg("svg", { class: `icon ${extra}`.trim(), "aria-hidden": "true", focusable: "false", viewBox: "0 0 24 24" });
-  mark.append(svg("use", { href: `static/icons.svg#${name}` }));
+  mark.append(svg("use", { href: `#icon-${name}` }));
   return mark;
 }
 

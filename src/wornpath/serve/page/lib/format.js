@@ -71,12 +71,14 @@ export const oneLine = (text, most = 300) =>
       .trim(),
   ).slice(0, most);
 
-/** The arguments of a call on one line: the short ones first, names only where there are several. */
+/** The arguments of a call on one line: short ones before long ones, and a whole file's text only where there is nothing else. */
 export function argumentsLine(values) {
   const entries = Object.entries(values ?? {}).map(([name, value]) => [name, plain(value)]);
-  if (entries.length === 1) return oneLine(entries[0][1]);
-  entries.sort((a, b) => a[1].length - b[1].length); // a path before a whole file's text
-  return entries.map(([name, value]) => `${name}: ${oneLine(value, 80)}`).join("  ");
+  const telling = entries.filter(([, value]) => value.length <= 120 && !value.includes("\n"));
+  const shown = telling.length ? telling : entries;
+  if (shown.length === 1) return oneLine(shown[0][1]);
+  shown.sort((a, b) => a[1].length - b[1].length);
+  return shown.map(([name, value]) => `${name}: ${oneLine(value, 80)}`).join("  ");
 }
 
 export const plain = (value) => (typeof value === "string" ? value : JSON.stringify(value));
