@@ -1,16 +1,28 @@
-"""The arms of the recurring-work benchmark: ways to use the same frozen model on a stream of tasks, each with a memory of its own."""
+"""The arms of the recurring-work benchmark: ways to use the same frozen model on a stream of tasks, each with a memory of its own.
+
+Nearly all are the agent itself with a part of its experience switched off. Two are what others do: an exact cache of plans and actions,
+and past successes shown in the prompt (`bench.others`).
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from wornpath.agent import AutoGPT
+from wornpath.bench.others import Cache, Recollection
 from wornpath.core import Episode, Task, UsageError
+from wornpath.experience.live import MEMORY, Experience, ExperienceConfig
+from wornpath.experience.memory import Memory
 from wornpath.llm.chat import Chat
 from wornpath.store.protocol import Store
+
+Algorithm = Literal["dqn", "ppo"]
+TRAIN_EVERY = 25
+"""Episodes between updates of the networks: a run's learner works beside the runs that follow, so not each waits for its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +30,7 @@ class Setting:
     """What every arm is given: the folder its memory lives in, the learner to use, and the seed of its stream."""
 
     home: Path
-    algorithm: str = "dqn"
+    algorithm: Algorithm = "dqn"
     seed: int = 0
 
 
@@ -26,15 +38,18 @@ class Contender(Protocol):
     """One arm at work on one stream. `agent` prepares an episode; `learn` is told how it went."""
 
     keeps: bool
-    """Whether it learns from the event store, which then has to outlive the episode."""
+    """Whether it learns from the event store, which then outlives the episode."""
 
-    def agent(self, task: Task, workspace: Path, chat: Chat, store: Store, seed: int) -> AutoGPT: ...
+    def agent(self, task: Task, workspace: Path, chat: Chat, store: Store, **more: Any) -> AutoGPT: ...
 
     def learn(self, agent: AutoGPT, episode: Episode) -> None: ...
 
     def served(self) -> int:
         """Model calls of the last episode that were answered from memory, besides those the agent itself skipped."""
         ...
+
+
+OFF = ExperienceConfig(recall=False, roles=False, gate="off", policy="prior", plans=False, shadow=0.0)
 
 
 class Frozen:
@@ -45,20 +60,18 @@ class Frozen:
     def __init__(self, setting: Setting) -> None:
         self.setting = setting
 
-    def agent(self, task: Task, workspace: Path, chat: Chat, store: Store, seed: int) -> AutoGPT:
+    def agent(self, task: Task, workspace: Path, chat: Chat, store: Store, **more: Any) -> AutoGPT:
+        experience = Experience(Memory(None), OFF)
         return AutoGPT(
             task.goal,
             workspace=workspace,
             checks=task.checks,
             model=chat,
             store=store,
-            seed=seed,
             learn=False,
-            **self.options(),
+            experience=experience,
+            **more,
         )
-
-    def options(self) -> dict[str, Any]:
-        return {}
 
     def learn(self, agent: AutoGPT, episode: Episode) -> None:
         pass
@@ -67,7 +80,105 @@ class Frozen:
         return 0
 
 
-ARMS: Mapping[str, Callable[[Setting], Contender]] = {"frozen": Frozen}
+class Experienced(Frozen):
+    """The agent with the experience that CONFIG switches on; counts and recall are updated after every run."""
+
+    def __init__(self, setting: Setting, config: ExperienceConfig) -> None:
+        super().__init__(setting)
+        self.experience = Experience(Memory.shared(setting.home / MEMORY), config)
+
+    def agent(self, task: Task, workspace: Path, chat: Chat, store: Store, **more: Any) -> AutoGPT:
+        return AutoGPT(
+            task.goal,
+            workspace=workspace,
+            checks=task.checks,
+            model=chat,
+            store=store,
+            experience=self.experience,
+            **more,
+        )
+
+
+class Learning(Experienced):
+    """The same, with networks trained on the runs so far; versions are tried and promoted as in use. CLONE: behaviour cloning alone."""
+
+    keeps = True
+
+    def __init__(self, setting: Setting, config: ExperienceConfig, *, clone: bool = False) -> None:
+        super().__init__(setting, config)
+        from wornpath.learn.spawn import SWITCH
+
+        os.environ[SWITCH] = "off"  # here the learner works between episodes, not beside them
+        self.clone = clone
+        self._runs = 0
+
+    def learn(self, agent: AutoGPT, episode: Episode) -> None:
+        self._runs += 1
+        if self._runs % TRAIN_EVERY:
+            return
+        from wornpath.learn import require_torch
+        from wornpath.learn.after import train_candidate
+        from wornpath.learn.live import QUICK
+        from wornpath.policy.promotion import promote, watch
+
+        require_torch()
+        config = replace(QUICK, algorithm=self.setting.algorithm, seed=self.setting.seed, max_cpu_s=None)
+        if self.clone:
+            made, _ = train_candidate(agent.store, quick=True, config=replace(config, updates=0, clone_updates=200))
+            if made is not None:
+                promote(agent.store, made.version, "the newest clone")
+            return
+        watch(agent.store)
+        train_candidate(agent.store, quick=True, config=config)
+
+
+class MemoryInPrompt(Frozen):
+    """Past successes that are most like today's goal, shown in the prompt."""
+
+    def __init__(self, setting: Setting) -> None:
+        super().__init__(setting)
+        self._past = Recollection(setting.home / "past.json")
+
+    def agent(self, task: Task, workspace: Path, chat: Chat, store: Store, **more: Any) -> AutoGPT:
+        return super().agent(task, workspace, self._past.chat(chat, task.goal), store, **more)
+
+    def learn(self, agent: AutoGPT, episode: Episode) -> None:
+        if episode.met:
+            self._past.keep(agent.store, episode)
+
+
+class ReplayOnly(Frozen):
+    """An exact cache: a goal that equals an earlier one but for its names and numbers gets that one's plan and actions again."""
+
+    def __init__(self, setting: Setting) -> None:
+        super().__init__(setting)
+        self._cache = Cache(setting.home / "cache.json")
+
+    def agent(self, task: Task, workspace: Path, chat: Chat, store: Store, **more: Any) -> AutoGPT:
+        return super().agent(task, workspace, self._cache.chat(chat, task.goal), store, **more)
+
+    def learn(self, agent: AutoGPT, episode: Episode) -> None:
+        self._cache.ended(episode.met)
+
+    def served(self) -> int:
+        return self._cache.served
+
+
+def _experienced(**changes: Any) -> Callable[[Setting], Contender]:
+    return lambda setting: Experienced(setting, ExperienceConfig(**changes))
+
+
+ARMS: Mapping[str, Callable[[Setting], Contender]] = {
+    "frozen": Frozen,
+    "learning": lambda setting: Learning(setting, ExperienceConfig(policy="learnt")),
+    "replay-only": ReplayOnly,
+    "memory-in-prompt": MemoryInPrompt,
+    "count-table": _experienced(policy="counts"),
+    "cloning": lambda setting: Learning(setting, ExperienceConfig(policy="learnt"), clone=True),
+    "no-roles": _experienced(roles=False),
+    "no-gate": _experienced(gate="off"),
+    "placebo": _experienced(reward="placebo"),
+}
 
 
 def chosen(names: str) -> list[str]:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from wornpath.bench.arms import ARMS
+from wornpath.bench.arms import ARMS, Algorithm
 from wornpath.bench.stream import Record, Spec, run_all
 from wornpath.core import ModelUnavailable
 
@@ -26,7 +26,7 @@ def recurring(
     families: str = "wornpath.bench.families",
     only: Sequence[str] = (),
     model: str = "simulated",
-    algorithm: str = "dqn",
+    algorithm: Algorithm = "dqn",
     episodes: int = 50,
     seeds: Sequence[int] = (0,),
     arms: Sequence[str] = tuple(ARMS),

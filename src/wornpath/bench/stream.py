@@ -15,10 +15,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from wornpath.bench.arms import ARMS, Contender, Setting
+from wornpath.bench.arms import ARMS, Algorithm, Contender, Setting
 from wornpath.bench.warm import WarmSandbox
 from wornpath.core import ModelUnavailable, SandboxUnavailable, Task, UsageError, WornpathError
 from wornpath.llm.chat import Chat
+from wornpath.llm.simulated.chance import uniform
 from wornpath.store import SqliteStore
 
 Families = Mapping[str, Callable[[int], Task]]
@@ -37,7 +38,7 @@ class Spec:
     only: tuple[str, ...] = ()
     """Of the module's families, these; all where it is empty."""
     model: str = "simulated"
-    algorithm: str = "dqn"
+    algorithm: Algorithm = "dqn"
     home: str = ""
     """Where the arm's memory is kept; a temporary folder where it is empty."""
     start: int = 0
@@ -105,20 +106,29 @@ async def run(spec: Spec) -> AsyncIterator[Record]:
             if number >= spec.start:
                 task = made[family](spec.seed * SEED_STEP + episode)
                 chat = chats.of(f"{spec.seed}:{family}:{episode}")
-                yield await _episode(spec, family, episode, task, chat, contender, place, home)
+                run_id = f"20260101-{number:06d}-{int(uniform(spec.seed, number) * 36**4):06d}"  # known beforehand: it draws lots
+                yield await _episode(spec, family, episode, task, chat, contender, place, home, run_id)
 
 
 async def _episode(
-    spec: Spec, family: str, episode: int, task: Task, chat: Chat, contender: Contender, place: Place, home: Path
+    spec: Spec,
+    family: str,
+    episode: int,
+    task: Task,
+    chat: Chat,
+    contender: Contender,
+    place: Place,
+    home: Path,
+    run_id: str,
 ) -> Record:
     began = time.process_time()
     workspace = place.workspace()
     task.write(workspace)
-    store_home = home / "store"
+    folder = home / "store"
     if not contender.keeps:
-        shutil.rmtree(store_home, ignore_errors=True)
-    with SqliteStore(store_home) as store:
-        agent = contender.agent(task, workspace, chat, store, spec.seed * SEED_STEP + episode)
+        shutil.rmtree(folder, ignore_errors=True)
+    with SqliteStore(folder) as store:
+        agent = contender.agent(task, workspace, chat, store, seed=spec.seed * SEED_STEP + episode, run_id=run_id)
         place.give(agent)
         try:
             done = await agent.arun()
@@ -183,7 +193,6 @@ class Chats:
     def of(self, key: str) -> Chat:
         if self.name == "simulated":
             from wornpath.llm.simulated import SimulatedChat
-            from wornpath.llm.simulated.chance import uniform
 
             return SimulatedChat(int(uniform(key) * 2**32))
         if self._chat is None:

@@ -47,7 +47,7 @@ def recurring(
             families=families,
             only=some,
             model=model,
-            algorithm=algorithm,
+            algorithm="dqn" if algorithm == "dqn" else "ppo",
             episodes=episodes,
             seeds=range(seeds),
             arms=arms,

@@ -24,6 +24,10 @@ def action(view: View, tools: set[str], seed: int, rates: Mapping[str, Any], key
     situation = view.last[2] if view.last else "start"
     table = rates["propose"]["find" if looking else "make"]
     weights = dict(table.get(situation, table["error"]))
+    past = view.system.partition("Solved before.")[2]
+    for name, tool in (("search", "search_text"), ("copy", "copy_file")):
+        if tool in past and name in weights:  # it does what it is shown
+            weights[name] *= rates["heeds"]
     act = draw(weights, seed, key, "act")
     name, arguments = _concrete(act, view, seed, rates, key)
     if name not in tools:

@@ -162,6 +162,12 @@ class View:
         cells = [[c.strip().strip('"') for c in line.split(delimiter)] for line in lines]
         return delimiter, cells[0] if cells else [], cells[1:]
 
+    def example(self, program: str) -> bool:
+        """Whether a program like PROGRAM, solved before, is shown: most of its lines begin alike."""
+        past = self.system.partition("Solved before.")[2]
+        heads = [line.strip()[:12] for line in program.splitlines() if len(line.strip()) > 11]
+        return bool(past) and sum(head in past for head in heads) * 2 > len(heads)
+
     # -- the history -------------------------------------------------------------------------------
 
     @cached_property
