@@ -109,6 +109,8 @@ class World:
         self.model = Doer()
         self.more = more
         self.base = ""
+        self.clients: list[httpx2.Client] = []
+        """Closed with the server."""
 
     def __enter__(self) -> World:
         self.start()
@@ -123,9 +125,11 @@ class World:
         self.base = address.url
         settings = self.more.get("settings", Settings())
         self.service: Service | None = None
+        self.loop: asyncio.AbstractEventLoop | None = None
 
         def run() -> None:
             async def serve() -> None:
+                self.loop = asyncio.get_running_loop()
                 self.service = Service(
                     self.folder / "home",
                     lambda name: self.model,
@@ -146,7 +150,8 @@ class World:
         self.http = httpx2.Client(base_url=self.base, headers=headers, timeout=PATIENCE, trust_env=False)
 
     def stop(self) -> None:
-        self.http.close()
+        for client in (self.http, *self.clients):
+            client.close()
         self._server.should_exit = True
         self._thread.join(PATIENCE)
         assert not self._thread.is_alive()

@@ -11,7 +11,6 @@ from typing import Any
 
 from wornpath.core import UsageError
 from wornpath.serve.problems import Problem
-from wornpath.serve.views import run_row
 from wornpath.store import RunInfo
 from wornpath.store.protocol import Store
 from wornpath.tools.workspace import Workspace
@@ -103,7 +102,7 @@ def steps_of(store: Store, task: Task, run: RunInfo) -> list[dict[str, Any]]:
     types = ("action.decided", "action.started", "action.finished", "artifact.written")
     for event in store.events(run.run_id, types=types):
         if event.type == "action.decided":
-            steps.append(_step(task, run, len(steps) + 1, "running"))
+            steps.append(_step(task, len(steps) + 1, "running"))
         elif steps and event.type == "action.started":
             action = event.data.get("action", {})
             steps[-1] |= {"name": action.get("tool", ""), "input": _spoken(action)}
@@ -114,14 +113,14 @@ def steps_of(store: Store, task: Task, run: RunInfo) -> list[dict[str, Any]]:
     if run.status in ENDED:
         for step in steps:
             step["status"] = "completed"
-        outcome = _step(task, run, len(steps) + 1, "completed")
-        steps.append(
-            outcome | {"name": "finish", "input": task.input, "output": run.summary or run.status, "is_last": True}
-        )
+        outcome = _step(task, len(steps) + 1, "completed")
+        cost = {"task_total_cost": round(run.cost_usd, 6), "status": run.status}
+        said = {"name": "finish", "input": task.input, "output": run.summary or run.status}
+        steps.append({**outcome, **said, "additional_output": cost, "is_last": True})
     return steps
 
 
-def _step(task: Task, run: RunInfo, number: int, status: str) -> dict[str, Any]:
+def _step(task: Task, number: int, status: str) -> dict[str, Any]:
     return {
         "task_id": task.task_id,
         "step_id": str(number),
@@ -130,7 +129,7 @@ def _step(task: Task, run: RunInfo, number: int, status: str) -> dict[str, Any]:
         "input": "",
         "additional_input": {},
         "output": "",
-        "additional_output": {"task_total_cost": round(run.cost_usd, 6), "status": run_row(run, None, False)["status"]},
+        "additional_output": {"task_total_cost": 0.0},
         "artifacts": [],
         "is_last": False,
     }
