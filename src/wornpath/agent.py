@@ -356,7 +356,9 @@ class AutoGPT:
         self._actor = actor
         if session.started:
             self._restore(recaller)
-            session.record("run.resumed", {"pid": os.getpid(), "options": {"limits": to_data(self.limits)}})
+            session.record(
+                "run.resumed", {"pid": os.getpid(), "options": {"limits": to_data(self.limits), **self._rules()}}
+            )
         else:
             notes = self.store.notes(run_id=self.run_id, folder=session.folder)
             mark = {"tainted": True} if any(note.untrusted for note in notes) else {}
@@ -386,6 +388,9 @@ class AutoGPT:
         kernel = sandbox.kernel(workspace=self.workspace.root, writable=self.workspace.writable)
         return ToolContext(self.workspace, self.run_id, folder, sandbox=sandbox, kernel=kernel)
 
+    def _rules(self) -> dict[str, Any]:
+        return {"rules": [to_json(rule) for rule in self.rules]} if self.rules else {}
+
     def _options(self, chat: Chat) -> dict[str, Any]:
         from wornpath import __version__
 
@@ -396,7 +401,7 @@ class AutoGPT:
             "candidates": self.candidates,
             "learn": self.learn,
             "limits": to_data(self.limits),
-            **({"rules": [to_json(rule) for rule in self.rules]} if self.rules else {}),
+            **self._rules(),
             **({"attempts": self.attempts} if self.attempts > 1 else {}),
         }
         return {

@@ -48,6 +48,8 @@ def recorded_start(store: Store, run_id: str) -> Start:
             seed = event.data.get("seed", seed)
     if goal is None:
         raise UsageError(f"Run {info.run_id} stopped before its goal was recorded; start it again.")
+    if any("[secret" in check for check in goal.checks):
+        raise UsageError(f"A check of run {info.run_id} held a secret, which is not kept; start it again.")
     return Start(info.run_id, goal, seed, options)
 
 

@@ -163,7 +163,7 @@ class Provenance:
             known |= names(seen.text)
         text = seen.text.casefold()
         if origin == "own":
-            self._trust(text)
+            self._trust(self._without_echo(action, text))
             return
         if origin == "known" and self._named(action):
             self._trust(text, self.delegated)
@@ -174,6 +174,17 @@ class Provenance:
                 self._lost = True
         if "@" in text and all(self._found(v, own=False) for v in leaves(action.arguments)):
             self._trust(text, self.pointed)
+
+    def _without_echo(self, action: Action, text: str) -> str:
+        """TEXT of a tool without what it only repeats: its arguments, and what others' texts brought, are not trusted for being said again
+        ("No entry for eve@evil.example")."""
+        if self.worst == "own":
+            return text
+        repeated = {v.casefold() for v in leaves(action.arguments) if not self._found(v)}
+        repeated |= {hook for hook in hooks(text) if hook in self.untrusted and not self._found(hook)}
+        for value in sorted(repeated, key=len, reverse=True):
+            text = text.replace(value, " ") if value.strip() else text
+        return text
 
     def in_written(self, seen: Observation) -> Origin:
         """Whose words may be in what an action wrote that brought SEEN: any that the run has read."""
@@ -251,20 +262,21 @@ class Provenance:
         ]
 
     def _found(self, value: str, *, strict: bool = False, own: bool = True) -> bool:
-        """Whether VALUE is among the trusted ones. STRICT leaves out what a service merely lists, and others' words; with OWN false also
-        what tools say, so that only what you and your people named is left."""
+        """Whether VALUE is among the trusted ones. STRICT leaves out what a service merely lists, and others' words; with OWN false only
+        what you and your people named is left."""
         value = value.casefold().removeprefix("https://").removeprefix("http://").rstrip("/")
         if not value.strip():
             return True
-        if value in self.vouched or (value in self.entities and not strict):
+        if own and (value in self.vouched or (value in self.entities and not strict)):
             return True
         texts = [self.goal] if not own else self.trusted
         return any(found_in(value, t) for t in (texts if strict else (*texts, *self.delegated)))
 
     def _introduced(self, tool: Tool, action: Action, address: str) -> bool:
         """Whether ADDRESS stands in a document that you led to, beside the name of somebody that you named in the same action."""
-        others = [v for n, item in action.arguments.items() if n not in tool.text for v in leaves(item) if v != address]
-        people = [o.casefold() for o in others if self._found(o)]
+        spoken = {*tool.text, *tool.paths, *getattr(tool, "roles", {})}
+        others = [v for n, item in action.arguments.items() if n not in spoken for v in leaves(item) if v != address]
+        people = [o.casefold() for o in others if not o.isdigit() and self._found(o, own=False)]
         wanted = address.casefold()
         return any(found_in(wanted, page) and any(found_in(p, page) for p in people) for page in self.pointed)
 
@@ -304,14 +316,24 @@ class Provenance:
 
     def unvouched(self, text: str) -> list[str]:
         """The lines of TEXT with a name that only words from outside know: neither the goal, nor a file, nor a service."""
-        return [line for line in text.splitlines() if any(self._only_outside(name) for name in names(line))]
+        return [line for line in text.splitlines() if any(self._only_outside(forms) for forms in _names(line))]
 
-    def _only_outside(self, name: str) -> bool:
-        if name not in self.outside_names or name in self.other_names or found_in(name, self.goal):
-            return False
-        return not any(name in thing for thing in (*self.vouched, *self.entities))
+    def _only_outside(self, forms: tuple[str, ...]) -> bool:
+        things = (*self.vouched, *self.entities)
+        known = any(f in self.other_names or found_in(f, self.goal) or any(f in t for t in things) for f in forms)
+        return not known and any(form in self.outside_names for form in forms)
+
+
+def _names(text: str) -> list[tuple[str, ...]]:
+    """The names in TEXT: words in a row that begin with a capital letter, casefolded, with and without the first: it may only begin a
+    sentence."""
+    found: list[tuple[str, ...]] = []
+    for match in _NAME.findall(text):
+        words = match.casefold().split()
+        found.append((" ".join(words), " ".join(words[1:])) if len(words) > 2 else (" ".join(words),))
+    return found
 
 
 def names(text: str) -> set[str]:
-    """The names in TEXT: two to six words in a row that begin with a capital letter; casefolded."""
-    return {" ".join(match.split()).casefold() for match in _NAME.findall(text)}
+    """All forms of the names in TEXT."""
+    return {form for forms in _names(text) for form in forms}

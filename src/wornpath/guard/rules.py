@@ -86,13 +86,18 @@ def _matches(value: str, pattern: str, effect: Effect, tool: Tool, name: str) ->
         value, pattern = posixpath.normpath(value), pattern.removeprefix("./")
     if effect != "allow":
         return bool(_pattern(pattern, _ANY).fullmatch(value))
-    if tool.text.get(name) == "code":
+    if _is_code(tool, name):
         wild = _IN_CODE
     elif name in tool.text:
         wild = _ANY
     else:
         wild = _IN_ADDRESS if "@" in pattern else _IN_LINE
     return bool(_pattern(pattern, wild).fullmatch(value))
+
+
+def _is_code(tool: Tool, name: str) -> bool:
+    """Whether the argument NAME is run: a program or a command."""
+    return tool.text.get(name) == "code" or (tool.risk == "execute" and name not in tool.paths)
 
 
 @functools.lru_cache(512)
@@ -163,9 +168,9 @@ def like(effect: Effect, tool: Tool, action: Action, scope: ApprovalScope, where
             arguments[name] = _literally(posixpath.join(folder, "") if folder else "") + (
                 "*" + _literally(suffix) if suffix else _literally(base)
             )
-        elif name in tool.text:
+        elif name in tool.text or _is_code(tool, name):
             words = str(value).split()
-            if tool.text[name] == "code" and words and tool.name != "python":
+            if name not in tool.text and words:  # a command; a program is another one each time
                 arguments[name] = _literally(words[0]) + (" *" if len(words) > 1 else "")
         else:
             values = sorted(set(leaves(value)))

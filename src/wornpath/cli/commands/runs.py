@@ -29,6 +29,9 @@ def ls(
         | None,
         typer.Option("--status", help="Only runs of this status."),
     ] = None,
+    tainted: Annotated[
+        bool | None, typer.Option("--tainted/--untainted", help="Only runs that words from outside came into, or not.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """List runs, newest first."""
@@ -36,7 +39,10 @@ def ls(
     from wornpath.cli.output import json_line, note, table
 
     with open_store() as store:
-        found = store.runs(limit=limit, status=status)
+        if tainted is None:
+            found = store.runs(limit=limit, status=status)
+        else:
+            found = [info for info in store.runs(status=status) if info.tainted == tainted][:limit]
     if json:
         for info in found:
             json_line(info.as_dict())
@@ -50,7 +56,7 @@ def ls(
 def _row(info: RunInfo) -> list[str]:
     from wornpath.cli import text as t
 
-    rated = f" ({info.rating})" if info.rating else ""
+    rated = (f" ({info.rating})" if info.rating else "") + (", tainted" if info.tainted else "")
     tokens = f"{info.prompt_tokens + info.completion_tokens:,}"
     took = t.duration(info.finished - info.started) if info.finished else ""
     return [info.run_id, info.status + rated, str(info.steps), tokens, took, info.goal]
