@@ -35,7 +35,14 @@ class Launch:
         self._agent: AutoGPT | None = None
 
     def start(
-        self, text: str, *, workspace: str | None, checks: Sequence[str], parent: str | None, plan_only: bool
+        self,
+        text: str,
+        *,
+        workspace: str | None,
+        checks: Sequence[str],
+        parent: str | None,
+        plan_only: bool,
+        family: str = "",
     ) -> int:
         """A new run. Returns the exit code."""
         from wornpath.agent import AutoGPT
@@ -59,6 +66,7 @@ class Launch:
             limits=Limits(**{name: getattr(settings, name) for name in LIMIT_NAMES}),
             seed=settings.seed,
             learn=settings.learn,
+            family=family,
             rules=settings.rules or (),
             on_event=listener(lambda: self._agent, self.display),
             parent=earlier.run_id if earlier else None,

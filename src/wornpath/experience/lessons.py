@@ -131,10 +131,15 @@ def read_run(events: Iterable[Event]) -> Trace:
                     steps[-1].reward += evaluation.get("reward", 0.0)
                 if data.get("scope") == "run":
                     trace.verdict, trace.source = evaluation.get("verdict", ""), evaluation.get("source", "")
-                    trace.passes.append((steps, trace.verdict))
+                    if steps or not trace.passes:
+                        trace.passes.append((steps, trace.verdict))
+                    else:  # a person judged again what had been judged
+                        trace.passes[-1] = (trace.passes[-1][0], trace.verdict)
                     steps = []
             case "person.said":
-                trace.rating = str(data.get("rating") or trace.rating)
+                if data.get("kind") == "rating":
+                    trace.rating = str(data.get("rating") or "").replace("none", "")
+                trace.learn = trace.learn and data.get("kind") != "forget"
                 trace.learn = trace.learn and data.get("kind") != "forget"
             case _:
                 pass

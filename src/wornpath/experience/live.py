@@ -56,6 +56,7 @@ class Experience:
         """Take in the run in EVENTS; one that was taken in before is taken in anew."""
         trace = lessons.read_run(events)
         if trace.situation is None or not trace.family or not trace.learn:
+            self.memory.forget(trace.run_id)
             return trace
         if self.config.reward == "placebo" and trace.met is not None:
             self._placebo.append(trace.met)
@@ -64,11 +65,21 @@ class Experience:
         self.memory.learn(trace.run_id, trace.family, trace.situation, found, lessons.outcome(trace))
         return trace
 
-    def rebuild(self, store: Store, texts: Texts, *, without: Iterable[str] = ()) -> int:
-        """Build the memory again from all runs of STORE but those WITHOUT; gives how many it was built from."""
+    def relearn(self, store: Store, run_id: str) -> None:
+        """Take in RUN_ID anew, after a person rated it."""
+        self.learn(store.events(run_id), standard_texts())
+
+    def rebuild(self, store: Store) -> int:
+        """Build the memory again from all runs of STORE that were not forgotten; gives how many it was built from."""
         self.memory.clear()
-        left, taken = set(without), 0
+        texts = standard_texts()
         for run in reversed(store.runs()):
-            if run.run_id not in left:
-                taken += self.learn(store.events(run.run_id), texts).situation is not None
-        return taken
+            self.learn(store.events(run.run_id), texts)
+        return len(self.memory.runs())
+
+
+def standard_texts() -> dict[str, Mapping[str, str]]:
+    """The arguments of free text of the tools that ship."""
+    from wornpath.tools import Registry
+
+    return {tool.name: tool.text for tool in Registry.standard()}

@@ -7,12 +7,15 @@ from typing import Literal
 from wornpath.core import Action, Evaluation, Goal, UsageError, from_json, to_json
 from wornpath.core.redact import redact
 from wornpath.experience import final_reward
+from wornpath.experience.live import Experience
 from wornpath.store.protocol import Store
 from wornpath.store.runs import RunInfo
 
 
 def rate(store: Store, info: RunInfo, rating: Literal["good", "bad", "none"], comment: str = "") -> None:
-    """Record RATING; `none` takes back what was said, and the verdict before it holds again. Raises UsageError for a run at work."""
+    """Record RATING, and learn from the run as it is seen now; `none` takes back what was said, and the verdict before it holds again.
+
+    Raises UsageError for a run at work."""
     if info.status == "running":
         raise UsageError(f"Run {info.run_id} is still running; rate it when it has ended.")
     if rating == "none":
@@ -28,6 +31,7 @@ def rate(store: Store, info: RunInfo, rating: Literal["good", "bad", "none"], co
             ("evaluation.made", {"scope": "run", "evaluation": to_json(said)}, info.steps),
         ],
     )
+    Experience.of(store).relearn(store, info.run_id)
 
 
 def label(store: Store, info: RunInfo, step: int, action: Action, comment: str = "") -> None:

@@ -73,6 +73,9 @@ def run(
     ] = None,
     plan_only: Annotated[bool, typer.Option("--plan-only", help="Make the plan, do nothing.")] = False,
     no_learn: Annotated[bool, typer.Option("--no-learn", help="Do not learn from this run.")] = False,
+    family: Annotated[
+        str, typer.Option("--family", metavar="NAME", help="The kind of task this is; found out without it.")
+    ] = "",
     seed: Annotated[int | None, typer.Option("--seed", metavar="N", help="Seed of everything random.")] = None,
     approve: Annotated[
         Literal["ask", "on-risk", "never"] | None,
@@ -129,7 +132,9 @@ def run(
         raise typer.Exit(run_on_page(text, loaded, workspace=workspace, checks=check or (), parent=continue_, yes=yes))
     with open_store() as store:
         launch = Launch(store, loaded, yes=yes, json=json, quiet=quiet)
-        code = launch.start(text, workspace=workspace, checks=check or (), parent=continue_, plan_only=plan_only)
+        code = launch.start(
+            text, workspace=workspace, checks=check or (), parent=continue_, plan_only=plan_only, family=family.strip()
+        )
     raise typer.Exit(code)
 
 
