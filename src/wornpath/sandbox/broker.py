@@ -2,7 +2,7 @@
 
 New processes are counted against the limit. Changes of mode and time, which Landlock lets pass on every file of the user, are done here
 instead, by a descriptor opened beneath the workspace or the private temporary folder: what the program does to its memory or its links
-meanwhile changes nothing.
+meanwhile changes nothing. A program that may use the proxy has its sockets connected here, to the proxy and nothing else.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _RECEIVE, _SEND, _STILL_VALID = 0xC0502100, 0xC0182101, 0x40082102
 _CONTINUE = 1
-_OPENAT2 = 437
+_OPENAT2, _PIDFD_GETFD = 437, 438
 _NO_SYMLINKS, _BENEATH = 0x04, 0x08
 _AT_FDCWD = -100
 _AT_SYMLINK_NOFOLLOW, _AT_EMPTY_PATH = 0x100, 0x1000
@@ -29,9 +29,13 @@ _SET_ID_BITS = 0o6000
 
 
 class Broker:
-    """Serves one listener. ROOTS are the folders in which modes and times may change; COUNT tells the living processes."""
+    """Serves one listener. ROOTS are the folders in which modes and times may change; COUNT tells the living processes; PORT is the one
+    on this machine that may be connected to, or 0."""
 
-    def __init__(self, listener: int, roots: Sequence[str], processes: int, count: Callable[[], int]) -> None:
+    def __init__(
+        self, listener: int, roots: Sequence[str], processes: int, count: Callable[[], int], port: int = 0
+    ) -> None:
+        self._port = port
         self._listener, self._roots, self._limit, self._count = listener, list(roots), processes, count
         self._alive_at_most = 1
         self._libc = ctypes.CDLL(None, use_errno=True)
@@ -52,6 +56,8 @@ class Broker:
             if name in ("clone", "fork", "vfork"):
                 self._admit()
                 flags = _CONTINUE
+            elif name == "connect":
+                self._connect(pid, arguments, identity)
             else:
                 self._change(name, pid, arguments, identity)
         except OSError as error:
@@ -68,6 +74,34 @@ class Broker:
         if self._alive_at_most >= self._limit:
             raise BlockingIOError(errno.EAGAIN, "too many processes")
         self._alive_at_most += 1
+
+    def _connect(self, pid: int, arguments: list[int], identity: int) -> None:
+        """Connect the program's socket to the proxy, from here: the address that it has in its memory may be another by now."""
+        import _socket
+
+        address = self._memory(pid, arguments[1], 16) if arguments[2] >= 16 else b""
+        family, port, host = struct.unpack("=HH4s", address[:8]) if len(address) == 16 else (0, 0, b"")
+        if (family, host) != (2, b"\x7f\0\0\1") or _socket.ntohs(port) != self._port or not self._port:
+            raise OSError(errno.ENETUNREACH, "only the proxy")
+        with open(f"/proc/{pid}/status", "rb") as file:  # noqa: PTH123
+            leader = int(file.read().partition(b"\nTgid:")[2].split()[0])
+        process = os.pidfd_open(leader)
+        try:
+            fd = self._libc.syscall(_PIDFD_GETFD, process, ctypes.c_int(_signed(arguments[0])), 0)
+            if fd < 0:
+                raise OSError(ctypes.get_errno(), "pidfd_getfd")
+        finally:
+            os.close(process)
+        ioctl(self._listener, _STILL_VALID, struct.pack("Q", identity))
+        theirs = _socket.socket(fileno=int(fd))
+        try:
+            if theirs.family != _socket.AF_INET:
+                raise OSError(errno.EAFNOSUPPORT, "only the proxy")
+            plain = struct.pack("=HH4s8x", 2, port, host)
+            if self._libc.connect(theirs.fileno(), plain, len(plain)) != 0:
+                raise OSError(ctypes.get_errno(), "connect")
+        finally:
+            theirs.close()
 
     def _change(self, name: str, pid: int, arguments: list[int], identity: int) -> None:
         path: int | None

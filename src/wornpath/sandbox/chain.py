@@ -53,8 +53,10 @@ class _Supervising:
         env: Mapping[str, str] | None = None,
         stdin: str = "",
         readable: Sequence[Path] = (),
+        hosts: Sequence[str] = (),
     ) -> ProcessResult:
-        """Run ARGV with WORKSPACE as current folder; it and all it started are gone when this returns. READABLE may be read, too.
+        """Run ARGV with WORKSPACE as current folder; it and all it started are gone when this returns. READABLE may be read, too, and
+        HOSTS be reached through a proxy.
 
         Raises SandboxUnavailable when the sandbox cannot be set up: nothing was run.
         """
@@ -68,10 +70,11 @@ class _Supervising:
                 writable=writable,
                 limits=limits,
                 confinement=self.confinement(workspace),
+                proxied=bool(hosts),
             )
             orders["readable"] += [str(path) for path in readable]
             command = CommandRun(
-                orders, wall_seconds=limits.wall_seconds, output_bytes=limits.output_bytes, stdin=stdin
+                orders, wall_seconds=limits.wall_seconds, output_bytes=limits.output_bytes, stdin=stdin, hosts=hosts
             )
             return await in_thread(command, command.cancel)
         finally:
@@ -83,6 +86,7 @@ class _Supervising:
         workspace: Path,
         writable: bool = True,
         limits: SandboxLimits = SandboxLimits(),  # noqa: B008 - frozen
+        hosts: Sequence[str] = (),
     ) -> Kernel:
         """A Python kernel, started at its first cell."""
         return ProcessKernel(
@@ -91,6 +95,7 @@ class _Supervising:
             limits=limits,
             confinement=lambda: self.confinement(workspace),
             check=self.check,
+            hosts=hosts,
         )
 
 

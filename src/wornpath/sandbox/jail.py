@@ -74,8 +74,10 @@ def _filter(config: Mapping[str, Any], processes: int) -> int:
     me, owner = os.getpid(), (os.geteuid(), os.getegid())
     version = landlock.abi() if config["landlock"] else _NAMESPACES_DO_THE_SAME
     changes, forks = "free" if config["bubblewrap"] else "asked", config["counting"] == "filter"
-    asks = changes == "asked" or forks
-    program = seccomp.build(landlock_abi=version, pid=me, owner=owner, changes=changes, forks=forks)
+    # Landlock cannot let one address pass; in bubblewrap without it there is nothing to connect to but the proxy.
+    connects = ("asked" if config["landlock"] else "free") if config["port"] else "refused"
+    asks = "asked" in (changes, connects) or forks
+    program = seccomp.build(landlock_abi=version, pid=me, owner=owner, changes=changes, forks=forks, connects=connects)
     try:
         return seccomp.install(program, listener=asks)
     except OSError as error:

@@ -12,7 +12,7 @@ import select
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,9 @@ class ProcessKernel:
         limits: SandboxLimits,
         confinement: Callable[[], Confinement],
         check: Callable[[], None],
+        hosts: Sequence[str] = (),
     ) -> None:
+        self._hosts = hosts
         self._workspace, self._writable, self._limits = workspace, writable, limits
         self._confinement, self._check = confinement, check
         self._session: _Session | None = None
@@ -60,7 +62,9 @@ class ProcessKernel:
         with self._lock:
             if self._session is None:
                 self._check()
-                self._session = _Session(self._workspace, self._writable, self._limits, self._confinement())
+                self._session = _Session(
+                    self._workspace, self._writable, self._limits, self._confinement(), self._hosts
+                )
             self._cells += 1
             began = time.monotonic()
             result = self._session.cell(code, self._cells, began + timeout)
@@ -91,8 +95,10 @@ class ProcessKernel:
 class _Session:
     """One life of the process."""
 
-    def __init__(self, workspace: Path, writable: bool, limits: SandboxLimits, confinement: Confinement) -> None:
-        self._limits = limits
+    def __init__(
+        self, workspace: Path, writable: bool, limits: SandboxLimits, confinement: Confinement, hosts: Sequence[str]
+    ) -> None:
+        self._limits, self._hosts = limits, hosts if confinement.on else ()
         self._quarters = Quarters.make()
         self._output = -1
         self._requests = self._answers = -1
@@ -123,6 +129,7 @@ class _Session:
                 writable=writable,
                 limits=limits,
                 confinement=confinement,
+                proxied=bool(self._hosts),
             )
             orders["fds"] = [requests, answers]
             with open(os.devnull, "rb") as nothing:  # noqa: PTH123
@@ -133,7 +140,7 @@ class _Session:
             os.close(answers)
 
     def _hello(self) -> None:
-        self.process.started()
+        self.process.started(self._hosts)
         if self._answer(time.monotonic() + _READY_SECONDS) is None:
             said = self._printed()[0].strip().splitlines()
             reason = said[-1] if said else "it did not answer"

@@ -193,6 +193,11 @@ class _Supervisor:
         self._shut_in = self._config["confined"] and (bool(self._config["bubblewrap"]) or _shut_in())
         counting = _counting(self._config, self._group, self._shut_in)
         self._config = {**self._config, "counting": counting}
+        if self._config["proxied"]:
+            self._config["port"] = _hand_over_listener(self._control)
+            address = f"http://127.0.0.1:{self._config['port']}"
+            names = ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+            self._config["env"] = {**self._config["env"], **dict.fromkeys(names, address)}
         # The report tells of a failure before the program began; the pair hands over the filter's listener.
         report, reporting = os.pipe()
         here, there = _socket.socketpair()
@@ -239,7 +244,10 @@ class _Supervisor:
                 os.close(listener)
             argv = self._config["argv"]
             os.execvpe(argv[0], argv, self._config["env"])
-        except OSError as error:
+        except Exception as error:
+            if not isinstance(error, OSError):
+                os.write(reporting, f"{type(error).__name__}: {error}".encode(errors="replace"))
+                return
             # The search along PATH names the last place it looked at, as bytes; what was asked for says more.
             what = error.filename if isinstance(error.filename, str) else self._config["argv"][0]
             what = f"{what}: " if error.filename else ""
@@ -260,7 +268,8 @@ class _Supervisor:
         if listener:
             poll.register(listener, select.POLLIN)
             roots = [os.path.realpath(path) for path in self._config["writable"]]
-            questions = broker.Broker(listener, roots, self._config["processes"], lambda: 1 + len(_descendants()))
+            count = lambda: 1 + len(_descendants())  # noqa: E731
+            questions = broker.Broker(listener, roots, self._config["processes"], count, self._config["port"])
         watching = watch.Watch(self._config)
         due = time.monotonic() + watching.pause
         while True:
@@ -312,6 +321,20 @@ class _Supervisor:
             time.sleep(0.0005)
         if self._code is None:
             self._code = -_SIGKILL
+
+
+def _hand_over_listener(control: int) -> int:
+    """Make the socket that the host's proxy serves, where the program can reach it, and send it to the host. Returns its port."""
+    with_host = _socket.socket(fileno=control)
+    listener = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
+    try:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(64)
+        with_host.sendmsg([b"."], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, struct.pack("i", listener.fileno()))])
+        return int(listener.getsockname()[1])
+    finally:
+        listener.close()
+        with_host.detach()
 
 
 def _shut_in() -> bool:

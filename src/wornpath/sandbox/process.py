@@ -13,15 +13,18 @@ import struct
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from wornpath.core import SandboxUnavailable
 from wornpath.sandbox.launch import BOOT
 from wornpath.sandbox.protocol import ProcessResult
 from wornpath.sandbox.quarters import python
 from wornpath.sandbox.text import HeadAndTail
+
+if TYPE_CHECKING:
+    from wornpath.sandbox.proxy import Proxy
 
 T = TypeVar("T")
 _PACKAGE = str(Path(__file__).parents[1])
@@ -36,6 +39,7 @@ class Supervised:
         self._control, theirs = socket.socketpair()
         self._buffer = b""
         self.excess = ""
+        self.proxy: Proxy | None = None
         command = [python(), "-I", "-S", "-c", BOOT, _PACKAGE, str(theirs.fileno())]
         try:
             with theirs:
@@ -59,8 +63,19 @@ class Supervised:
         """For selectors: readable when `exit_code` would not wait."""
         return self._control.fileno()
 
-    def started(self) -> None:
-        """Wait until the program runs. Raises SandboxUnavailable when it does not: nothing was run then."""
+    def started(self, hosts: Sequence[str] = ()) -> None:
+        """Wait until the program runs, with a proxy to HOSTS if any are named. Raises SandboxUnavailable when it does not: nothing was
+        run then."""
+        if hosts:
+            from wornpath.sandbox.proxy import Proxy
+
+            self._control.settimeout(_EXIT_PATIENCE)
+            with contextlib.suppress(OSError):
+                first, fds, _, _ = socket.recv_fds(self._control, 1, 1)
+                if fds:
+                    self.proxy = Proxy(socket.socket(fileno=fds[0]), hosts)
+                else:
+                    self._buffer = first
         line = self._line(_EXIT_PATIENCE) or ""
         if line != "started":
             reason = line.removeprefix("error ") or "its supervisor ended without a word"
@@ -85,6 +100,8 @@ class Supervised:
     def close(self) -> None:
         """End the tree and wait until nothing of it is left."""
         self.kill()
+        if self.proxy is not None:
+            self.proxy.close()
         try:
             self.popen.wait(_EXIT_PATIENCE)
         except subprocess.TimeoutExpired:
@@ -114,8 +131,17 @@ class Supervised:
 class CommandRun:
     """One command, from its start to the end of all its processes."""
 
-    def __init__(self, orders: Mapping[str, Any], *, wall_seconds: float, output_bytes: int, stdin: str) -> None:
+    def __init__(
+        self,
+        orders: Mapping[str, Any],
+        *,
+        wall_seconds: float,
+        output_bytes: int,
+        stdin: str,
+        hosts: Sequence[str] = (),
+    ) -> None:
         self._orders, self._wall, self._cap, self._stdin = orders, wall_seconds, output_bytes, stdin
+        self._hosts = hosts if orders["proxied"] else ()
         self._process: Supervised | None = None
         self._cancelled = False
         self._lock = threading.Lock()
@@ -134,7 +160,7 @@ class CommandRun:
             if self._cancelled:
                 process.kill()
         try:
-            process.started()
+            process.started(self._hosts)
             return self._attend(process, began)
         finally:
             process.close()

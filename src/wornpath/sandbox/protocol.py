@@ -81,14 +81,23 @@ class Sandbox(Protocol):
         env: Mapping[str, str] | None = None,
         stdin: str = "",
         readable: Sequence[Path] = (),
+        hosts: Sequence[str] = (),
     ) -> ProcessResult:
         """Run ARGV with WORKSPACE as current folder. With WRITABLE false the workspace is read-only. READABLE names more files and folders
-        that may be read; what does not exist is left out.
+        that may be read; what does not exist is left out. HOSTS may be reached through a proxy (see `proxy.Rule`); without any, there is
+        no network.
 
         Raises SandboxUnavailable when the sandbox cannot be set up: nothing was run.
         """
         ...
 
-    def kernel(self, *, workspace: Path, writable: bool = True, limits: SandboxLimits = SandboxLimits()) -> Kernel:
+    def kernel(
+        self,
+        *,
+        workspace: Path,
+        writable: bool = True,
+        limits: SandboxLimits = SandboxLimits(),
+        hosts: Sequence[str] = (),
+    ) -> Kernel:
         """A Python kernel, started at its first cell."""
         ...

@@ -143,6 +143,7 @@ class Quarters:
         writable: bool,
         limits: SandboxLimits,
         confinement: Confinement,
+        proxied: bool = False,
     ) -> dict[str, Any]:
         """What the supervisor is told. Raises SandboxUnavailable when the confinement could not hold."""
         place = workspace.resolve()
@@ -161,6 +162,8 @@ class Quarters:
             "landlock": confinement.landlock,
             "group": confinement.on and confinement.group,
             "grouped": False,
+            "proxied": proxied and confinement.on,
+            "port": 0,
             "python": python(),
             "package": str(Path(__file__).parent),
             "workspace": str(place),

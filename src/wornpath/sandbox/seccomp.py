@@ -26,15 +26,16 @@ _CREATES = os.O_CREAT | (getattr(os, "O_TMPFILE", 0) & ~os.O_DIRECTORY)
 _PUSH_INPUT, _CONSOLE, _SET_FLAGS, _SET_XFLAGS = 0x5412, 0x541C, 0x40086602, 0x401C5820
 _F_SETOWN, _F_SETOWN_EX = 8, 15
 _PR_SET_SECCOMP = 22
+_FAST_OPEN = 0x20000000
 
 _REFUSED = """
-accept accept4 acct add_key adjtimex bind bpf chroot clock_adjtime clock_settime connect delete_module fanotify_init
+accept accept4 acct add_key adjtimex bind bpf chroot clock_adjtime clock_settime delete_module fanotify_init
 finit_module fsconfig fsmount fsopen fspick futimesat init_module inotify_add_watch ioperm iopl ioprio_set kcmp
 kexec_file_load kexec_load keyctl listen lookup_dcookie migrate_pages mount mount_setattr move_mount move_pages mq_open
 mq_unlink msgctl msgget msgrcv msgsnd name_to_handle_at nfsservctl open_by_handle_at open_tree perf_event_open
 pidfd_getfd pivot_root process_madvise process_vm_readv process_vm_writev ptrace quotactl quotactl_fd reboot request_key
 sched_setattr sched_setparam sched_setscheduler seccomp semctl semget semop semtimedop setdomainname sethostname setns
-settimeofday shmat shmctl shmget socket swapoff swapon syslog umount2 unshare ustat utime utimes vhangup
+settimeofday shmat shmctl shmget swapoff swapon syslog umount2 unshare ustat utime utimes vhangup
 """
 # As if the kernel were older: programs have another way ready.
 _ABSENT = "clone3 io_uring_enter io_uring_register io_uring_setup listmount openat2 statmount userfaultfd"
@@ -71,12 +72,18 @@ class Program:
 
 
 def build(
-    *, landlock_abi: int, pid: int, owner: tuple[int, int], changes: str = "asked", forks: bool = False
+    *,
+    landlock_abi: int,
+    pid: int,
+    owner: tuple[int, int],
+    changes: str = "asked",
+    forks: bool = False,
+    connects: str = "refused",
 ) -> Program:
     """The filter for process PID, which runs as OWNER (uid, gid).
 
-    CHANGES of mode and time are `asked` of the supervisor, `free` or `refused`; new processes are asked with FORKS. Older Landlock
-    versions leave more for the filter to refuse.
+    CHANGES of mode and time are `asked` of the supervisor, `free` or `refused`, and so are CONNECTS of TCP sockets, the only ones that
+    can be made then; new processes are asked with FORKS. Older Landlock versions leave more for the filter to refuse.
     """
     calls = numbers()
     program = Program()
@@ -95,7 +102,9 @@ def build(
         for name in names.split():
             if name in calls:
                 program.block(calls[name], _returns(answer))
-    bodies = _conditional(forks, owner) | _changes(changes) | (_signals(pid) if landlock_abi < 6 else {})
+    bodies = (
+        _conditional(forks, owner) | _tcp(connects) | _changes(changes) | (_signals(pid) if landlock_abi < 6 else {})
+    )
     if landlock_abi < 3:
         bodies["truncate"] = _returns(_EPERM)
     for name, body in bodies.items():
@@ -103,6 +112,28 @@ def build(
             program.block(calls[name], body)
     program.add(_RETURN, _ALLOW)
     return program
+
+
+def _tcp(connects: str) -> dict[str, Program]:
+    """Sockets: none, or TCP over IPv4 that is connected as CONNECTS says, and in no other way: a first packet can carry data, too."""
+    if connects == "refused":
+        return {"socket": _returns(_EPERM), "connect": _returns(_EPERM)}
+    make = Program()
+    for index, mask, values in ((0, 0xFFFFFFFF, (2,)), (1, 0xF, (1,)), (2, 0xFFFFFFFF, (0, 6))):
+        make.argument(index)
+        make.add(_AND, mask)
+        for at, value in enumerate(values):
+            make.add(_JUMP_EQUAL, value, len(values) - at, 0)
+        make.add(_RETURN, _ERRNO | errno.EAFNOSUPPORT)
+    make.add(_RETURN, _ALLOW)
+    bodies = {"socket": make, "connect": _returns(_NOTIFY if connects == "asked" else _ALLOW)}
+    for name, at in (("sendto", 3), ("sendmsg", 2), ("sendmmsg", 3)):
+        bodies[name] = Program()
+        bodies[name].argument(at)
+        bodies[name].add(_JUMP_SET, _FAST_OPEN, 0, 1)
+        bodies[name].add(_RETURN, _EPERM)
+        bodies[name].add(_RETURN, _ALLOW)
+    return bodies
 
 
 def _changes(answer: str) -> dict[str, Program]:
