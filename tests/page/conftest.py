@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 HERE = Path(__file__).parent
-sys.path += [str(HERE), str(HERE.parent / "agent")]  # page_world, and the model made of a plan and actions
+sys.path += [
+    str(HERE),
+    *(str(HERE.parent / room) for room in ("agent", "policy")),
+]  # page_world, agent_world, version_world
 
 if TYPE_CHECKING:
     from page_world import Site

@@ -33,7 +33,7 @@ from wornpath.serve.service import Service, Settings
 from wornpath.store import SqliteStore
 
 TOKEN = "a-token-for-the-tests-of-the-page"
-WAIT = 15_000  # milliseconds: how long the page may take on a busy machine
+WAIT = 60_000  # milliseconds: how long the page may take on a busy machine
 expect.set_options(timeout=WAIT)
 
 
@@ -118,6 +118,7 @@ def open_page(context: BrowserContext, site: Site, place: str = "#/") -> Page:
     """The page at PLACE, ready."""
     page = context.new_page()
     page.set_default_timeout(WAIT)
+    page.set_default_navigation_timeout(WAIT)
     page.goto(f"{site.home}{place}")
     expect(page.locator(".connection.is-live")).to_be_attached()
     return page

@@ -10,6 +10,9 @@ import pytest
 from agent_world import FINISH, act, subtask
 from page_world import PlayedChat, Record, Site, begin, end, hand_in, open_page, step
 from playwright.sync_api import Page, expect
+from version_world import policy, record_run
+
+from wornpath.policy.registry import Registry
 
 DONE = "not verified"
 PIXEL = base64.b64decode(
@@ -219,6 +222,53 @@ def test_curves_are_drawn_from_the_runs(site: Any, contexts: Any, tmp_path: Path
     page.get_by_text("As a table").click()
     expect(page.locator(".curve-table tbody tr")).to_have_count(12)
     expect(page.get_by_text("No policy has been learnt yet")).to_be_visible()
+
+
+def test_policies_are_promoted_rolled_back_and_compared(site: Any, contexts: Any) -> None:
+    place = site()
+    run = "20261120-101500-abcdef"
+    with place.store() as store:
+        registry = Registry.of(store)
+        for seed in (1, 2):
+            registry.add(
+                policy(seed),
+                {"algorithm": "dqn", "episodes": 30 * seed, "metrics": {"success": 0.7}},
+                why=f"learnt {seed}",
+            )
+        for n in range(3):
+            record_run(store, f"20261120-09150{n}-abcdef")
+        record_run(store, run, version="v1", taken=(0, 1))
+    page = open_page(contexts(), place, "#/learning")
+    first = page.locator(".policy-item", has_text="learnt 1")
+    expect(first).to_contain_text("DQN · 30 episodes")
+    first.get_by_role("button", name="Promote").click()
+    page.get_by_role("dialog").get_by_role("button", name="Promote").click()
+    expect(page.locator(".current-policy strong")).to_have_text("v1")
+    with place.store() as store:
+        assert Registry.of(store).current == "v1"
+
+    page.goto(f"{place.url}/#/runs/{run}/compare")
+    expect(page.locator(".compare-step")).to_have_count(2)
+    page.get_by_label("First policy").select_option("v2")
+    page.get_by_label("Second policy").select_option("prior")
+    top = (
+        page.locator(".compare-step")
+        .first.locator(".compare-line", has_text="orders.csv")
+        .locator(".bar.policy .bar-value")
+    )
+    expect(top).to_contain_text("59%")  # 0.9 of the model's 0.6, and 0.1 shared among two
+    expect(page.locator(".compare-step").first.locator(".tag", has_text="taken")).to_have_count(1)
+
+    page.goto(f"{place.url}/#/runs/{run}/steps/1")
+    expect(page.locator(".candidate.chosen")).to_contain_text("Done in 3 runs before, mean return +0.9")
+    expect(page.locator(".evidence li")).to_have_count(3)
+
+    page.goto(f"{place.url}/#/learning")
+    page.get_by_role("button", name="Roll back").click()
+    page.get_by_role("dialog").get_by_role("button", name="Roll back").click()
+    expect(page.locator(".current-policy strong")).to_have_text("prior")
+    with place.store() as store:
+        assert Registry.of(store).current == "prior"
 
 
 def test_a_run_is_deleted(ended: Any) -> None:

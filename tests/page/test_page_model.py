@@ -16,7 +16,7 @@ sys.path.append(str(Path(__file__).parents[2] / "examples"))
 import families
 
 pytestmark = [pytest.mark.model, pytest.mark.slow]
-MINUTES = 60_000
+PATIENCE = 15 * 60_000  # milliseconds: the model has two slow cores at worst
 
 
 def test_invoices_are_added_up_while_one_watches(site: Any, contexts: Any, model_path: Path, tmp_path: Path) -> None:
@@ -28,9 +28,9 @@ def test_invoices_are_added_up_while_one_watches(site: Any, contexts: Any, model
     page.get_by_label("Folder").fill("orders")
     page.get_by_label("Checks").fill("\n".join(task.checks))
     hand_in(page, task.goal)
-    expect(page.locator(".plan-tree li").first).to_be_visible(timeout=3 * MINUTES)
-    expect(page.locator(".writing pre")).to_be_visible(timeout=5 * MINUTES)  # a program, as it is written
-    expect(page.locator(".run-head .chip")).to_have_text("goal met", timeout=12 * MINUTES)
+    expect(page.locator(".plan-tree li").first).to_be_visible(timeout=PATIENCE)
+    expect(page.locator(".writing pre")).to_be_visible(timeout=PATIENCE)  # a program, as it is written
+    expect(page.locator(".run-head .chip")).to_have_text("goal met", timeout=PATIENCE)
     made = page.locator(".artifact-chip").first
     expect(made).to_contain_text(".csv")
     made.click()

@@ -142,6 +142,40 @@ def test_an_action_is_denied_by_mouse_and_says_why(site: Any, contexts: Any) -> 
     assert not (workspace(place, run_id) / "report.md").exists()
 
 
+def test_arguments_are_changed_before_they_are_allowed(site: Any, contexts: Any) -> None:
+    place = site(settings=ASK, **WRITING)
+    page = open_page(contexts(), place)
+    run_id = hand_in(page, "Write a report")
+    card = page.get_by_role("region", name=WAITS)
+    card.get_by_role("button", name="Change first").click()
+    expect(card.get_by_label("content")).to_be_focused()
+    expect(card.get_by_label("content")).to_have_value(REPORT)
+    card.get_by_label("content").fill("My own words, 340.\n")
+    card.get_by_role("button", name="Allow as changed").click()
+    chip(page, DONE)
+    assert (workspace(place, run_id) / "report.md").read_text("utf-8") == "My own words, 340.\n"
+
+
+def test_one_allowance_can_hold_for_the_whole_run(site: Any, contexts: Any) -> None:
+    names = ("one.txt", "two.txt")
+    place = site(
+        settings=ASK,
+        plan=[subtask(f"Write {name}", "write", name) for name in names],
+        actions=[act("write_file", path=name) for name in names],
+    )
+    page = open_page(contexts(), place)
+    run_id = hand_in(page, "Write two files")
+    card = page.get_by_role("region", name=WAITS)
+    card.get_by_label("For how long").select_option("run")
+    expect(card).to_contain_text("Allows from then on: allow write_file")
+    card.get_by_role("button", name="Allow").click()
+    chip(page, DONE)
+    assert sorted(file.name for file in workspace(place, run_id).iterdir()) == [*names]
+    with place.store() as store:
+        asked = list(store.events(run_id, types=("approval.requested",)))
+    assert len(asked) == 1
+
+
 @pytest.mark.parametrize("answer", ["allow", "deny"])
 def test_keyboard_alone_is_enough(site: Any, contexts: Any, answer: str) -> None:
     place = site(

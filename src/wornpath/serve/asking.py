@@ -78,6 +78,7 @@ def _shown(one: Mapping[str, Any]) -> dict[str, Any]:
         "action": {"tool": action.get("tool", ""), "arguments": action.get("arguments", {})},
         "risk": one.get("risk", "read"),
         "reason": one.get("reason", ""),
+        "rule": one.get("rule", ""),
         "preview": shown,
         "diff": shown if _HUNK.search(shown) else "",
         "time": one["time"],

@@ -3,6 +3,7 @@
 import { button, fill, h, icon, liveRegions, sprite } from "./lib/dom.js";
 import { closeRun, openRun, start, store } from "./lib/data.js";
 import { currentLanguage, setLanguage, t } from "./lib/i18n.js";
+import { addressParts } from "./lib/route.js";
 import { homeView } from "./views/home.js";
 import { learningView } from "./views/learning.js";
 import { notesView } from "./views/notes.js";
@@ -29,7 +30,7 @@ function dropToken() {
 }
 
 function route() {
-  const [place = "", id = "", tab = ""] = location.hash.replace(/^#\/?/, "").split("/").map(decodeURIComponent);
+  const [place = "", id = "", tab = ""] = addressParts();
   return { place: place || "home", id, tab };
 }
 

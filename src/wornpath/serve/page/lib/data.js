@@ -8,6 +8,7 @@ import { createStore } from "./store.js";
 import { listen } from "./stream.js";
 
 const PAGE = 1000;
+const RESTING_ASKS = 30_000;
 const id = encodeURIComponent;
 
 export const store = createStore({
@@ -200,6 +201,8 @@ export function onStreamedText(listener) {
   return () => textListeners.delete(listener);
 }
 
+let asking = 0;
+
 /** Begin: everything is asked for at each connection, so that what happened in between is there whatever the stream left out. */
 export async function start() {
   listen({
@@ -209,7 +212,11 @@ export async function start() {
       for (const listener of textListeners) listener(piece);
     },
     onRun: takeRow,
-    onState: (connection) => store.set({ connection }),
+    onState(connection) {
+      store.set({ connection });
+      clearInterval(asking);
+      if (connection === "resting") asking = setInterval(loadApprovals, RESTING_ASKS); // the tab's title says what waits
+    },
     onOpen() {
       loadRuns();
       loadApprovals();

@@ -3,6 +3,7 @@
 import { fill, h, icon, keyed } from "../lib/dom.js";
 import { openRun, shown, statusOf, store } from "../lib/data.js";
 import { known, t } from "../lib/i18n.js";
+import { addressParts } from "../lib/route.js";
 import { approvalCard } from "./approval.js";
 import { changesPanel } from "./changes.js";
 import { chatPanel } from "./chat.js";
@@ -239,8 +240,7 @@ export function runView(runId) {
     name: "run",
     id: runId,
     tab(name) {
-      const [, , , more = ""] = location.hash.replace(/^#\/?/, "").split("/");
-      rest = decodeURIComponent(more);
+      rest = addressParts()[3] ?? "";
       tab = TABS.some(([one]) => one === name) ? name : "overview";
       element.dataset.tab = tab;
       if (tab === "steps" && /^\d+$/.test(rest)) wantedStep = Number(rest);
