@@ -13,7 +13,7 @@ from wornpath.core import Episode, Evaluation, RunStatus, UsageError, Verdict, t
 if TYPE_CHECKING:
     from wornpath.agent import AutoGPT
 
-NO_LEARNER = "No learner is installed: the experience was recorded, and nothing was trained."
+NOTHING_LEARNT = "Nothing is learnt from these episodes: they were run with learn=False."
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class TrainingReport:
     changed but that were changed there meanwhile; `learner` says what was learnt."""
 
     episodes: tuple[Episode, ...]
-    learner: str = NO_LEARNER
+    learner: str = ""
     applied: tuple[str, ...] = ()
     conflicts: tuple[str, ...] = ()
 

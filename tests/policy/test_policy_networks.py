@@ -69,3 +69,34 @@ def test_weights_of_another_shape_are_refused() -> None:
         Network(spec, {**good, "q.0.weight": np.zeros((2, 4), dtype=np.float32)})
     with pytest.raises(UsageError, match="do not fit"):
         Network(spec, {k: v for k, v in good.items() if k != "q.1.bias"})
+
+
+def test_the_live_agent_s_candidates_get_the_same_scores_in_both() -> None:
+    from wornpath.core import Action, Candidate, Entity, State
+    from wornpath.learn.inputs import Inputs, pack
+    from wornpath.learn.networks import TrainableNetwork
+    from wornpath.policy import live
+    from wornpath.policy.learnt import LearntPolicy
+
+    spec = Spec(inputs=live.WIDTH, hidden=(64, 64), heads=("q", "success"), view="live")
+    trained = TrainableNetwork(spec, np.random.default_rng(2))
+    files = tuple(Entity(f"报表{i}.csv", "file", ("newest",) if i else (), "2 KB") for i in range(3))
+    text = "Goal: 汇总 orders.csv 到 total.csv\nNow: (1 of 2, write) Write total -> total.csv\nLast: x() -> ok\n\nseen"
+    recalled = {Action.of("write_file", path="total.csv").key: ["t1", 4, 1, 0.8]}
+    features = {"kind": "write", "subtask": 1, "subtasks": 2, "last_tool": "python", "recalled": recalled}
+    state = State(text, features, files)
+    actions = [Action.of("read_file", path=f.value) for f in files]
+    actions += [Action.of("write_file", path="total.csv"), Action.of("my_tool", n=3), Action.of("finish")]
+    candidates = [Candidate(a, "llm", 0.1) for a in actions]
+    policy = LearntPolicy(trained.view())
+    rows = live.rows(state, candidates)
+    flat = np.zeros(len(candidates), dtype=np.float32)
+    batch = pack([Inputs(rows, flat, flat)], spec)
+    assert np.abs(policy.score(state, candidates)[0] - trained.scores("q", batch).detach().numpy()[0]).max() < 1e-5
+    said = torch.sigmoid(trained.scores("success", batch)).detach().numpy()[0]
+    success = policy.success(state, candidates)
+    assert success is not None and np.abs(success - said).max() < 1e-5
+    assert len({row.tobytes() for row in rows[2:]}) == 4  # what differs in kind looks different
+    named = dict(zip(live.NAMES, rows[3].tolist(), strict=True))
+    assert named["names_output"] == named["is_write_file"] == named["recalled"] == 1
+    assert named["recalled_good"] == pytest.approx(5 / 7) and named["subtask_steps"] == 0

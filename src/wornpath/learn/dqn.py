@@ -171,7 +171,7 @@ class DQN:
     def clone(self, demonstrations: Sequence[Step], updates: int) -> None:
         for _ in range(updates):
             chosen = self.rng.integers(0, len(demonstrations), self.config.batch)
-            self.update([demonstrations[i] for i in chosen], np.ones(len(chosen)))
+            self.update([demonstrations[i] for i in chosen], np.ones(len(chosen)), outcomes=False)
 
     def _learn(self, updates: int) -> None:
         if len(self.replay) >= self.config.learning_starts:
@@ -186,8 +186,11 @@ class DQN:
             places, steps, weights = self.replay.sample(self.config.batch, self.rng)
             self.replay.update(places, self.update(steps, weights))
 
-    def update(self, steps: Sequence[Step], weights: Array) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
-        """One gradient step on STEPS weighted by WEIGHTS; the |TD error| of each. Raises TrainingDiverged."""
+    def update(
+        self, steps: Sequence[Step], weights: Array, *, outcomes: bool = True
+    ) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+        """One gradient step on STEPS weighted by WEIGHTS; the |TD error| of each. Without OUTCOMES, which came about by
+        choice (only successes are cloned), the success head learns nothing. Raises TrainingDiverged."""
         c = self.config
         batch = pack([s.inputs for s in steps], self.spec)
         action = torch.tensor([s.chosen for s in steps]).unsqueeze(1)
@@ -198,7 +201,7 @@ class DQN:
         loss = (importance * functional.smooth_l1_loss(chosen, target, reduction="none")).mean()
         if c.demo_weight:
             loss = loss + c.demo_weight * self._demo_loss(scores, batch, action, steps)
-        if c.success_weight:
+        if c.success_weight and outcomes:
             loss = loss + c.success_weight * self._success_loss(batch, action, steps)
         self.updates += 1
         descend(loss, self.optimiser, self.network.parameters(), c.max_norm, self.updates)
@@ -243,9 +246,10 @@ class DQN:
     def _success_loss(self, batch: Packed, action: Tensor, steps: Sequence[Step]) -> Tensor:
         outcome = column([s.success for s in steps])
         known = ~torch.isnan(outcome)
+        good, bad = self.replay.outcome_weights()
         logit = self.network.scores("success", batch).gather(1, action).squeeze(1)
         losses = functional.binary_cross_entropy_with_logits(logit, torch.where(known, outcome, 0.5), reduction="none")
-        return (known * losses).mean()
+        return (known * torch.where(outcome == 1.0, good, bad) * losses).mean()
 
     def _steer(self, scores: Tensor, batch: Packed) -> None:
         """Move α towards the target KL(π ‖ μ̃), capped by what the lists at hand allow."""

@@ -24,6 +24,7 @@ from wornpath.learn.inputs import NEVER, Inputs, Step
 from wornpath.learn.learner import Learner
 from wornpath.learn.ppo import PPO, PPOConfig
 from wornpath.policy import features, live
+from wornpath.policy.calibration import reliability, said_of_runs
 from wornpath.policy.choice import mixed_prior, shrinkage
 from wornpath.policy.evidence import Evidence
 from wornpath.policy.learnt import LearntPolicy
@@ -141,22 +142,10 @@ def steps_of(one: Lived, learner: Learner, evidence: Evidence, weight: float) ->
 
 
 def fit(policy: LearntPolicy, episodes: Sequence[Lived]) -> dict[str, float]:
-    """How well the success head fits EPISODES whose outcome is known: the Brier score of its probability at each step's
-    action, and that of always saying the base rate. On the data it was trained on, so it says little about new runs."""
-    known = [e for e in episodes if not math.isnan(e.success)][-100:]
-    said, was = [], []
-    for one in known:
-        for t in one.steps:
-            probabilities = policy.success(t.state, t.candidates)
-            if probabilities is None:
-                return {}
-            said.append(float(probabilities[t.chosen]))
-            was.append(one.success)
-    if not said:
-        return {}
-    outcome = np.asarray(was)
-    brier = float(np.mean((np.asarray(said) - outcome) ** 2))
-    return {"brier": round(brier, 4), "brier_base": round(float(outcome.mean() * (1 - outcome.mean())), 4)}
+    """How well the success head fits the newest of EPISODES: the Brier score of its probabilities, and that of always saying
+    the base rate. On the data it was trained on, so it says little about new runs; `policy diff` tells how it did on those."""
+    found = reliability(said_of_runs(policy, [e for e in episodes if not math.isnan(e.success)][-100:]))
+    return {"brier": round(found.brier, 4), "brier_base": round(found.base, 4)} if found else {}
 
 
 # -- parts -----------------------------------------------------------------------------------------

@@ -67,6 +67,15 @@ class Replay:
         weights = odds**-self.correction if self.priority else np.ones(size)
         return places, [self.steps[i] for i in places], weights / weights.max()
 
+    def outcome_weights(self) -> tuple[float, float]:
+        """What undoes the balance of a batch for a step of a successful episode, and of another: how often such steps are
+        in the replay relative to how often they are drawn. Without it a success probability would mean "if half of all
+        runs succeeded".
+        """
+        n = len(self.steps)
+        good = float(self._success[:n].mean()) if n else 0.0
+        return (2 * good, 2 * (1 - good)) if self.balanced and 0.0 < good < 1.0 else (1.0, 1.0)
+
     def update(self, places: Places, errors: npt.NDArray[np.float32]) -> None:
         """Record the |TD errors| of the steps at PLACES."""
         if self.priority:

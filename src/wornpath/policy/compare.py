@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from wornpath.core import Candidate, Decision, State, UsageError
 from wornpath.policy.advice import advise
-from wornpath.policy.past import lived
+from wornpath.policy.calibration import reliability, said_of_runs
+from wornpath.policy.learnt import LearntPolicy
+from wornpath.policy.past import Lived, lived
 from wornpath.policy.promotion import Outcomes, need, newest_candidate
 from wornpath.policy.registry import PRIOR, Registry
 
@@ -52,8 +54,8 @@ def differences(store: Store, first: str = "", second: str = "") -> dict[str, An
     advice = advise(new, episodes)
     outcomes = Outcomes(store)
     return {
-        "a": _side(store, registry, outcomes, a),
-        "b": _side(store, registry, outcomes, b),
+        "a": _side(store, registry, outcomes, a) | {"calibration": _fresh(registry, old, episodes)},
+        "b": _side(store, registry, outcomes, b) | {"calibration": _fresh(registry, new, episodes)},
         "decisions": seen,
         "different": different,
         "examples": examples,
@@ -102,7 +104,6 @@ def compare_run(store: Store, run_id: str, a: str, b: str) -> dict[str, Any]:
 
 def probabilities(policy: Policy, decision: Decision) -> list[float]:
     """The distribution that POLICY's choice rule has at DECISION, before it is made greedy."""
-    from wornpath.policy.learnt import LearntPolicy
     from wornpath.policy.prior import smoothed
 
     if isinstance(policy, LearntPolicy):
@@ -145,6 +146,15 @@ def _side(store: Store, registry: Registry, outcomes: Outcomes, version: str) ->
         "runs": {"judged": len(lived_with), "met": sum(met for _, met in lived_with)},
         "history": history(store, version) if version != PRIOR else [],
     }
+
+
+def _fresh(registry: Registry, policy: Policy, episodes: Sequence[Lived]) -> dict[str, Any] | None:
+    """How the success head of POLICY did on runs that it was not trained on: those since it was made."""
+    if not isinstance(policy, LearntPolicy):
+        return None
+    made = registry.info(policy.version).created
+    found = reliability(said_of_runs(policy, [e for e in episodes if e.started > made]))
+    return found.as_dict() if found else None
 
 
 def _cut(text: str, most: int = 70) -> str:

@@ -96,12 +96,13 @@ def _past_steps(past: Sequence[Lived], keys: Sequence[str], chosen: int) -> list
     """The newest past steps of the same kind as a candidate: those like the one taken first."""
     place = {key: i for i, key in reversed(list(enumerate(keys)))}
     place[keys[chosen]] = chosen
-    found = []
+    found, told = [], set()
     for one in reversed(past):
         returns, taken = one.returns, one.keys
-        for i in range(len(one.steps) - 1, -1, -1):
-            at, t = place.get(taken[i]), one.steps[i]
-            if at is not None:
+        for i, t in enumerate(one.steps):
+            at = place.get(taken[i])
+            if at is not None and (one.run_id, at) not in told:  # once a run: the same step repeated tells nothing more
+                told.add((one.run_id, at))
                 found.append(
                     {
                         "run_id": one.run_id,

@@ -37,6 +37,7 @@ class Lived:
     steps: tuple[Transition, ...]
     tainted: bool = False
     """Words from outside may have steered it."""
+    started: float = 0.0
 
     @property
     def rewards(self) -> list[float]:
@@ -65,10 +66,10 @@ def lived(store: Store, *, newest: int | None = None, before: str = "") -> Itera
     for info in reversed(runs if newest is None else runs[:newest]):
         projection = projections.project(store.events(info.run_id, types=projections.TYPES))
         if projection.counts and (episode := projection.episode) is not None:
-            yield of_episode(episode, tainted=info.tainted)
+            yield of_episode(episode, tainted=info.tainted, started=info.started)
 
 
-def of_episode(episode: Episode, *, tainted: bool = False) -> Lived:
+def of_episode(episode: Episode, *, tainted: bool = False, started: float = 0.0) -> Lived:
     """EPISODE as experience."""
     steps, result = episode.transitions, episode.result
     last = steps[-1] if steps else None
@@ -82,6 +83,7 @@ def of_episode(episode: Episode, *, tainted: bool = False) -> Lived:
         sum(result.tokens.values()),
         steps,
         tainted,
+        started,
     )
 
 

@@ -172,6 +172,10 @@ def _diff_lines(found: dict[str, Any]) -> list[str]:
         runs = side["runs"]
         lived = f"{runs['met']} of {t.plural(runs['judged'], 'run')} met with it" if runs["judged"] else "not run yet"
         lines.append(f"{side['version']} ({side['status']}{made}): {lived}")
+        fresh = side["calibration"]
+        if fresh:
+            against = f"Brier {fresh['brier']:.3f}, {fresh['brier_base']:.3f} for the base rate"
+            lines.append(f"  its success probabilities on the runs since it was made: {against}")
         lines += [f"  {change['change']}: {t.one_line(change['why'])}" for change in side["history"]]
     seen, other = found["decisions"], found["different"]
     lines.append("")
