@@ -135,6 +135,8 @@ class AutoGPT:
         """Where code runs; None for what this machine has. A benchmark keeps one warm over its episodes."""
         self.attempts = 1
         """More than one while the run only holds so many attempts together, as `train` does."""
+        self._part = False
+        """One of several attempts, after which the learner is started once."""
         self._store = store
         self._listeners = [on_event] if on_event else []
         self._run_id = run_id
@@ -433,7 +435,7 @@ class AutoGPT:
         finally:
             self._stop, self._cancel, self._why, self._actor = False, False, "", None
             self._unlock()
-        if self._ended and self.learn and self.attempts == 1:
+        if self._ended and self.learn:
             self._take_in()
         return result
 
@@ -470,8 +472,9 @@ class AutoGPT:
     def _take_in(self) -> None:
         """Learn from the run just ended. Whatever goes wrong with that, the run's result stands."""
         try:
-            self.experience.learn(self.store.events(self.run_id), self._texts())
-            if self.experience.config.policy == "learnt":
+            if self.attempts == 1:
+                self.experience.learn(self.store.events(self.run_id), self._texts())
+            if self.experience.config.policy == "learnt" and not self._part:
                 spawn_after_run(self.store, self.run_id)
         except WornpathError as error:
             logging.getLogger("wornpath").warning("Nothing was learnt from run %s: %s", self.run_id, error)
@@ -562,7 +565,7 @@ class AutoGPT:
 
     def attempt(self, goal: Goal, number: int) -> AutoGPT:
         """An agent like this one for GOAL, a variant of its own: attempt NUMBER explores with a seed of its own."""
-        return AutoGPT(
+        made = AutoGPT(
             goal,
             tools=self.extra_tools,
             model=self.model,
@@ -580,6 +583,8 @@ class AutoGPT:
             family=self.family,
             parent=self.run_id,
         )
+        made._part = True
+        return made
 
     # -- control -----------------------------------------------------------------------------------
 

@@ -13,7 +13,8 @@ from wornpath.core import Episode, Evaluation, RunStatus, UsageError, Verdict, t
 if TYPE_CHECKING:
     from wornpath.agent import AutoGPT
 
-NOTHING_LEARNT = "Nothing is learnt from these episodes: they were run with learn=False."
+NOT_LEARNT = "Nothing is learnt from these episodes: they were run with learn=False."
+COUNTED = "What worked is recalled from now on."
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ def train(agent: AutoGPT, episodes: int) -> TrainingReport:
     if episodes < 1:
         raise UsageError(f"episodes must be at least 1, not {episodes}.")
     if episodes == 1:
-        return TrainingReport((agent.run(),))
+        return TrainingReport((agent.run(),), learner_of(agent))
     started, agent.attempts = time.monotonic(), episodes
     actor = agent._begin()  # a run of its own: what is applied to the workspace can be undone by its id
     status: RunStatus = "error"
@@ -52,6 +53,19 @@ def train(agent: AutoGPT, episodes: int) -> TrainingReport:
         agent._wait(agent._end(actor, status, summary, time.monotonic() - started))
         agent.attempts = 1
     return report
+
+
+def learner_of(agent: AutoGPT) -> str:
+    """What is learnt from AGENT's episodes, in words."""
+    from wornpath.learn.spawn import can_train, switched_off
+
+    if not agent.learn:
+        return NOT_LEARNT
+    if agent.experience.config.policy != "learnt" or switched_off():
+        return COUNTED
+    if not can_train():
+        return f"{COUNTED} PyTorch is missing, so no policy version is trained; install it with: pip install 'wornpath[learn]'"
+    return f"{COUNTED} A policy version is trained in the background; see: wornpath policy ls"
 
 
 def _outcome(report: TrainingReport) -> tuple[RunStatus, str, Evaluation]:
@@ -79,7 +93,7 @@ def _attempts(agent: AutoGPT, episodes: int) -> TrainingReport:
                 attempt.close()
         best = max((pair for pair in done if pair[0].met), key=lambda pair: pair[0].result.reward, default=None)
         applied, conflicts = _apply(agent, *best) if best is not None else ((), ())
-    return TrainingReport(tuple(e for e, _ in done), NO_LEARNER, applied, conflicts)
+    return TrainingReport(tuple(e for e, _ in done), learner_of(agent), applied, conflicts)
 
 
 def _apply(agent: AutoGPT, episode: Episode, copy: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:

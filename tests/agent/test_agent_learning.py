@@ -69,6 +69,16 @@ def test_the_learner_is_started_detached_and_once_a_run(
     assert len(started) == 1
 
 
+def test_several_attempts_start_one_learner(make: Make, store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[str] = []
+    monkeypatch.setattr(spawn.subprocess, "run", lambda command, **more: started.append(command[-1]))
+    monkeypatch.setenv(spawn.SWITCH, "on")
+    agent = make("Write report.md", plan=PLAN, actions=[WRITE, FINISH], checks=["test -s report.md"])
+    report = agent.train(2)
+    assert started == [agent.run_id] and len(report.episodes) == 2
+    assert "policy ls" in report.learner or "PyTorch is missing" in report.learner
+
+
 def test_a_learner_that_cannot_be_started_fails_nothing(
     make: Make, store: SqliteStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,7 +15,7 @@ from wornpath import AutoGPT
 from wornpath.core import Action, Event, ModelUnavailable, UsageError
 from wornpath.guard import ApprovalAnswer
 from wornpath.store import Snapshot, SqliteStore
-from wornpath.training import NO_LEARNER
+from wornpath.training import COUNTED, NOT_LEARNT
 
 WRITE = act("write_file", path="out.txt")
 PLAN = [subtask("Write out.txt", "write", "out.txt")]
@@ -121,8 +121,9 @@ def test_a_notebook_shows_the_plan_safely(make: Make) -> None:
 def test_train_once_leaves_the_work_in_the_workspace(make: Make, work: Path) -> None:
     report = make("Write a post", plan=PLAN, actions=[WRITE], texts=["hello"], checks=HELLO).train()
     assert report.met == 1 and len(report.episodes) == 1
-    assert report.learner == NO_LEARNER
+    assert report.learner == COUNTED
     assert (work / "out.txt").read_text() == "hello\n"
+    assert make("Write it", plan=PLAN, actions=[WRITE], learn=False).train().learner == NOT_LEARNT
 
 
 def test_train_three_times_in_copies_and_applies_the_best(make: Make, work: Path, store: SqliteStore) -> None:

@@ -24,7 +24,7 @@ def spawn_after_run(store: Store, run_id: str) -> bool:
     Nothing is started when `WORNPATH_AFTER_RUN=off`, or when there is nothing to do: PyTorch is missing and no version was
     made yet. The process outlives this one, has no terminal, runs at low priority, and writes to `learn.log` beside the
     store. Failing to start it never fails the run."""
-    if os.environ.get(SWITCH, "").strip().lower() in ("off", "0", "false", "no"):
+    if switched_off():
         return False
     if not can_train() and not (store.root / "policies" / "registry.json").exists():
         return False
@@ -45,6 +45,11 @@ def spawn_after_run(store: Store, run_id: str) -> bool:
     except (OSError, subprocess.SubprocessError):
         return False
     return True
+
+
+def switched_off() -> bool:
+    """Whether the environment says that nothing is to be started after a run."""
+    return os.environ.get(SWITCH, "").strip().lower() in ("off", "0", "false", "no")
 
 
 def can_train() -> bool:

@@ -28,7 +28,9 @@ class Outcomes:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._learnt = {v.version for v in Registry.of(store).versions()}
-        found = [info for info in store.runs(limit=LOOKED_AT) if info.status in ("met", "unmet", "budget")]
+        found = [
+            info for info in store.runs(limit=LOOKED_AT) if info.status in ("met", "unmet", "budget") and info.steps
+        ]
         self.runs = found[::-1]
         self._families: dict[str, str] = {}
 

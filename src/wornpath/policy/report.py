@@ -98,7 +98,7 @@ def status(store: Store) -> dict[str, Any]:
 
 
 def _points(store: Store) -> list[dict[str, Any]]:
-    runs = [r for r in store.runs(limit=SHOWN_RUNS) if r.status in ENDED][::-1]
+    runs = [r for r in store.runs(limit=SHOWN_RUNS) if r.status in ENDED and r.steps][::-1]
     return [_point(store, n, run) for n, run in enumerate(runs, 1)]
 
 
