@@ -128,6 +128,8 @@ async def _episode(
     if not contender.keeps:
         shutil.rmtree(folder, ignore_errors=True)
     with SqliteStore(folder) as store:
+        if any(run.run_id == run_id for run in store.runs(limit=1)):
+            store.remove(run_id)  # it was cut off before its record was written
         agent = contender.agent(task, workspace, chat, store, seed=spec.seed * SEED_STEP + episode, run_id=run_id)
         place.give(agent)
         try:
