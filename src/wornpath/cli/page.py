@@ -18,12 +18,12 @@ from wornpath.cli.web import opener_for, page_url, require_web, server_settings
 from wornpath.core import UsageError, WornpathError
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Awaitable, Callable
 
     from wornpath.cli.settings import Loaded
-    from wornpath.serve.running import Address, Server
-    from wornpath.serve.schemas import RunRequest
+    from wornpath.serve.running import Server
     from wornpath.serve.service import Service
+    from wornpath.store import RunInfo
 
 
 def run_on_page(
@@ -34,21 +34,25 @@ def run_on_page(
     from wornpath.serve import running
     from wornpath.serve.schemas import RunRequest
     from wornpath.serve.service import Service
+    from wornpath.store import SqliteStore
     from wornpath.store.paths import data_dir
 
+    root = data_dir()
+    if parent:
+        with SqliteStore(root) as store:
+            earlier = store.run(parent)
+        text, workspace, parent = continued(text, earlier), workspace or earlier.workspace, earlier.run_id
     folder = workspace_folder(workspace)
     if any(not check.strip() for check in checks):
         raise UsageError("A check is empty; --check takes a command that exits 0 when the goal is met.")
-    address, root = running.bind("127.0.0.1", 0), data_dir()
+    address = running.bind("127.0.0.1", 0)
     service = Service(
         root, opener_for(loaded, yes=yes), workspaces=folder, jobs=1, settings=server_settings(loaded), take_up=False
     )
-    if parent:
-        earlier = service.reader.run(parent)
-        text, parent = continued(text, earlier), earlier.run_id
     access = running.access_for(address, secrets.token_urlsafe(24))
-    asked = RunRequest(goal=text, checks=list(checks), parent=parent)
-    watched = _Watched(service, address, access.token, asked, folder)
+    asked = RunRequest(goal=text, checks=list(checks))
+    watched = _Watched(service, address.url, access.token or "")
+    watched.handing_in = lambda: service.hand_in(asked, folder=folder, parent=parent)
     server = running.make_server(service, address, access, watched.begin)
     watched.server = server
     server.run(sockets=[address.socket])
@@ -60,9 +64,9 @@ def run_on_page(
 class _Watched:
     """The one run of this process, from its beginning to the exit code."""
 
-    def __init__(self, service: Service, address: Address, token: str | None, asked: RunRequest, folder: Path) -> None:
-        self.service, self.asked, self.folder = service, asked, folder
-        self.base, self.token = address.url, token
+    def __init__(self, service: Service, base: str, token: str) -> None:
+        self.service, self.base, self.token = service, base, token
+        self.handing_in: Callable[[], Awaitable[RunInfo]]
         self.server: Server | None = None
         self.code = INTERRUPTED
         self.error: WornpathError | None = None
@@ -73,14 +77,14 @@ class _Watched:
 
     async def _follow(self) -> None:
         try:
-            run = await self.service.hand_in(self.asked, folder=self.folder)
+            run = await self.handing_in()
         except WornpathError as error:
             self.error = error
             self._exit()
             return
         url = page_url(self.base, self.token, run.run_id)
         note(f"The run is at {url}")
-        typer.launch(url)
+        await asyncio.to_thread(typer.launch, url)
         await self.service.jobs.ended(run.run_id)
         result = recorded(self.service.reader.run(run.run_id))
         if result.status == "paused":

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -130,8 +131,14 @@ class Feed:
         while rows := self._store.event_texts(after=self._head, limit=_PAGE):
             self._push([Frame(seq, run, event_frame(seq, text)) for seq, run, _, text in rows])
             for row in rows:
-                for watcher in self.watchers:
-                    watcher(*row)
+                self._tell_watchers(*row)
+
+    def _tell_watchers(self, *row: Any) -> None:
+        for watcher in self.watchers:
+            try:
+                watcher(*row)
+            except Exception:  # an odd event must not end the stream for all
+                logging.getLogger("wornpath").exception("Event %s was not understood", row[0])
 
     def _push(self, frames: list[Frame]) -> None:
         self._frames += frames

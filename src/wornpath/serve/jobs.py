@@ -304,7 +304,8 @@ class Jobs:
     def _failed(self, job: Job, error: Exception) -> None:
         """The agent recorded what went wrong in the run; what kept it from beginning is recorded here."""
         info = self.store.run(job.run_id)
-        if info.status in ("paused", "running", "queued"):
+        elsewhere = info.status == "running" and info.pid != os.getpid()  # somebody resumed it at a terminal meanwhile
+        if info.status in ("paused", "running", "queued") and not elsewhere:
             finish(self.store, job.run_id, "error", str(error) or type(error).__name__)
         if not isinstance(error, WornpathError):
             traceback.print_exception(error, file=sys.stderr)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import fcntl
 import json
@@ -62,6 +63,7 @@ def access_for(address: Address, token: str | None, allow_hosts: tuple[str, ...]
     """Who may come in at ADDRESS. Raises UsageError where no token is asked for beyond this machine."""
     local = address.host in LOOPBACK
     if token is None and not local:
+        address.socket.close()
         raise UsageError(
             f"--no-token is for this machine only; {address.host} can be reached from others. Leave one of them out."
         )
@@ -133,7 +135,11 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         for server in self.servers:
             server.close()
-        await self._service.stop()
+        stopping = asyncio.ensure_future(self._service.stop())
+        while not stopping.done() and not self.force_exit:  # a second Ctrl-C does not wait for the actions in hand
+            await asyncio.wait([stopping], timeout=0.1)
+        stopping.cancel()
+        await asyncio.gather(stopping, return_exceptions=True)
         await super().shutdown(sockets)
 
     @contextlib.contextmanager

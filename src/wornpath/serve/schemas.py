@@ -39,7 +39,6 @@ class RunRequest(LimitsBody):
     candidates: int | None = Field(default=None, ge=1, le=8, description="actions proposed at each step")
     seed: int | None = None
     learn: bool | None = None
-    parent: str | None = Field(default=None, description="the run that this one goes on from")
 
 
 class AnswerRequest(Body):

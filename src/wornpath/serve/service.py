@@ -161,6 +161,7 @@ class Service:
         folder: Path | None = None,
         protocol: str = "",
         begin: bool = True,
+        parent: str | None = None,
     ) -> RunInfo:
         """Record a new run and queue it; without BEGIN it waits. PROTOCOL names the one it came by, if nobody can be asked by it."""
         self.jobs.room()
@@ -187,7 +188,7 @@ class Service:
             learn=usual.learn if request.learn is None else request.learn,
             rules=usual.rules,
             on_event=self.jobs.seen,
-            parent=request.parent,
+            parent=parent,
             run_id=run_id,
         )
         order = Order(request.model, protocol, self.takes_up)
