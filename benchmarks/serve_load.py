@@ -122,8 +122,8 @@ class Reader:
             rest = rest[end:]
 
 
-def quantile(values: list[float], q: float) -> float:
-    return round(1000 * sorted(values)[min(len(values) - 1, int(q * len(values)))], 1) if values else float("nan")
+def quantile(values: list[float], q: float) -> float | None:
+    return round(1000 * sorted(values)[min(len(values) - 1, int(q * len(values)))], 1) if values else None
 
 
 # -- the server ------------------------------------------------------------------------------------
@@ -229,10 +229,10 @@ async def measure(readers: int, runs: int, model_seconds: float, repeat: int) ->
         served = Served(Path(home), int(model.stdout.readline()), runs)
         try:
             await load(served, 1, runs, each=False)  # what is loaded at first use is loaded
+            kept = await memory(served, readers, runs)
             one = [await load(served, readers, runs, each=True) for _ in range(repeat)]
             every = [await load(served, readers, runs, each=False) for _ in range(repeat)]
             none = [await load(served, 0, runs, each=False) for _ in range(repeat)]
-            kept = await memory(served, readers, runs)
         finally:
             await served.http.aclose()
             served.stop()
@@ -250,7 +250,7 @@ async def measure(readers: int, runs: int, model_seconds: float, repeat: int) ->
 
 
 def median(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    return {name: statistics.median(row[name] for row in rows) for name in rows[0]}
+    return {name: statistics.median(row[name] for row in rows) for name in rows[0] if rows[0][name] is not None}
 
 
 def main() -> None:
