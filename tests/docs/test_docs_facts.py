@@ -93,6 +93,9 @@ def test_sandbox_limits() -> None:
         f"{limits.file_bytes >> 20} MiB",
         str(limits.processes),
         f"{limits.output_bytes >> 20} MiB",
+        f"{limits.memory_total >> 30} GiB",
+        f"{limits.disk_bytes >> 30} GiB",
+        f"{limits.disk_files:,}",
     ]
 
 

@@ -263,6 +263,7 @@ for number, (names, code) in plan["attacks"].items():
             out = os.open("said", os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
             os.dup2(out, 1); os.dup2(out, 2)
             def hold():
+                sys.stdout.flush()
                 os.write(writing, b".")
                 time.sleep(60)
                 os._exit(0)
@@ -276,6 +277,7 @@ for number, (names, code) in plan["attacks"].items():
         except BaseException as error:
             os.write(2, f"{type(error).__name__}: {error}\\n".encode("utf-8", "replace"))
         finally:
+            sys.stdout.flush()
             os.write(writing, b".")
             os._exit(0)
     os.close(writing)
