@@ -165,7 +165,8 @@ class ReplayOnly(Frozen):
 
 
 def _experienced(**changes: Any) -> Callable[[Setting], Contender]:
-    return lambda setting: Experienced(setting, ExperienceConfig(**changes))
+    # Without networks: with `learnt` every run would start a learner of its own.
+    return lambda setting: Experienced(setting, ExperienceConfig(**{"policy": "counts", **changes}))
 
 
 ARMS: Mapping[str, Callable[[Setting], Contender]] = {
