@@ -125,8 +125,11 @@ def _needed(subtasks: list[Subtask], goal: Goal) -> list[Subtask]:
             kept.append(subtask)
     if len(kept) > 1 and len({s.kind for s in kept}) == 1 and not any(s.predicates for s in kept):
         kept = kept[:1]
+    if len(kept) > 1 and all(s.kind == "compute" for s in kept):  # one program, which sees all that the goal says
+        kept = [replace(kept[0], predicates=tuple(dict.fromkeys(p for s in kept for p in s.predicates)))]
     if len(kept) == 1 < len(subtasks):
-        kept = [replace(kept[0], description=goal.text[:400])]
+        expected = ", ".join(p.path for p in kept[0].predicates if p.kind == "exists")
+        kept = [replace(kept[0], description=goal.text[:400], criterion=f"{expected} is there" if expected else "")]
     return [replace(s, id=number) for number, s in enumerate(kept, 1)]
 
 
@@ -150,7 +153,12 @@ def _as_named(output: str, text: str, exists: Callable[[str], bool]) -> str:
     """OUTPUT as the goal's TEXT spells it: a small model translates names. A file that the goal does not name becomes the one of its type
     that the goal does, if there is just one such and it is not there yet."""
     suffix = PurePosixPath(output).suffix.casefold()
-    if not suffix or output.casefold() in text.casefold():
+    if not suffix:
+        return output
+    whole = {str(p) for p in re.findall(r"[\w./-]+\.\w{1,5}\b", text) if p.casefold().endswith("/" + output.casefold())}
+    if len(whole) == 1 and "/" not in output:  # a small model leaves the folder out
+        return whole.pop()
+    if output.casefold() in text.casefold():
         return output
     named = {
         name

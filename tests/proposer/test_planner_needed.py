@@ -84,6 +84,18 @@ def test_outputs_are_spelled_as_the_goal_spells_them() -> None:
     assert outputs(two) == [["c.md"]], "which of the two is meant, nobody can tell"
 
 
+def test_a_folder_that_the_model_left_out_is_put_back() -> None:
+    made = plan("Sum sales.csv by month into out/by_month.csv", ("Sum it", "compute", "by_month.csv"))
+    assert outputs(made) == [["out/by_month.csv"]]
+
+
+def test_computations_alone_are_one_program_that_sees_the_whole_goal() -> None:
+    goal = "Clean sales.csv into clean.csv and sum it in sums.csv"
+    made = plan(goal, ("Clean it", "compute", "clean.csv"), ("Sum it", "compute", "sums.csv"))
+    assert outputs(made) == [["clean.csv", "sums.csv"]]
+    assert made.subtasks[0].description == goal and "sums.csv" in made.subtasks[0].criterion
+
+
 def test_several_wanted_files_stay_several_subtasks() -> None:
     made = plan(
         "Clean sales.csv into clean.csv, sum it in sums.csv and write letter.txt about it",
