@@ -166,6 +166,7 @@ class Actor:
         if self._looked_at != tracker.world:
             tracker.overview = overview(self.context.workspace, budget_chars=self.chat.sizes.state * 2)
             self._looked_at = tracker.world
+            self.session.provenance.glimpse(tracker.overview)
 
     def notes(self) -> list[str]:
         folder = str(self.context.workspace.root)
@@ -460,6 +461,7 @@ class Actor:
             text = clip(beginning(path, room, self.context.workspace), room // max(3, len(files)))
             if text.strip():
                 parts.append(f"{path} begins:\n{text}")
+                self.session.provenance.glimpse(text, path)
         return "\n".join(parts)
 
     def _telling_files(self, most: int = 3) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wornpath.cli.answers import Said
@@ -46,7 +47,7 @@ class Launch:
     ) -> int:
         """A new run. Returns the exit code."""
         from wornpath.agent import AutoGPT
-        from wornpath.guard import Limits
+        from wornpath.guard import Limits, read_rules
 
         earlier = self.store.run(parent) if parent else None
         if earlier is not None:
@@ -55,6 +56,7 @@ class Launch:
         if any(not check.strip() for check in checks):
             raise UsageError("A check is empty; --check takes a command that exits 0 when the goal is met.")
         settings = self.settings
+        rules = read_rules(Path(settings.rules)) if settings.rules else []
         self._agent = AutoGPT(
             Goal(text, str(folder), tuple(checks)),
             model=self._chat(),
@@ -67,7 +69,7 @@ class Launch:
             seed=settings.seed,
             learn=settings.learn,
             family=family,
-            rules=settings.rules or (),
+            rules=rules,
             on_event=listener(lambda: self._agent, self.display),
             parent=earlier.run_id if earlier else None,
         )

@@ -27,6 +27,7 @@ from wornpath.tools import Tool
 ORIGINS: tuple[Origin, ...] = ("own", "known", "document", "outside")
 """From the most trusted to the least."""
 RISKY: frozenset[Risk] = frozenset({"send", "spend", "delete"})
+MAIL = (".eml", ".mbox", ".msg")
 MAX_TEXT = 60_000
 """How many characters of trusted text are kept. What is dropped is no longer trusted."""
 MAX_HOOKS = 5_000
@@ -168,11 +169,12 @@ class Provenance:
         if origin == "known" and self._named(action):
             self._trust(text, self.delegated)
         for hook in hooks(text) - self.vouched:
-            if len(self.untrusted) < MAX_HOOKS:
-                self.untrusted.setdefault(hook, action.tool)
+            if hook in self.untrusted or len(self.untrusted) < MAX_HOOKS:
+                self.untrusted[hook] = action.tool
             else:
                 self._lost = True
-        if "@" in text and all(self._found(v, own=False) for v in leaves(action.arguments)):
+        values = list(leaves(action.arguments))
+        if "@" in text and values and all(self._found(v, own=False) for v in values):
             self._trust(text, self.pointed)
 
     def _without_echo(self, action: Action, text: str) -> str:
@@ -195,9 +197,13 @@ class Provenance:
         values = [v for v in action.arguments.values() if isinstance(v, str)]
         return bool(values) and all(found_in(v.casefold(), self.goal) for v in values)
 
-    def add_words(self, text: str, origin: Origin) -> None:
-        """Take in words that came without an action, such as a note of an earlier run."""
-        self.see(Action("note"), Observation.of(text, origin=origin))
+    def glimpse(self, text: str, path: str = "") -> None:
+        """Take in TEXT that the model is shown without an action: the beginning of the file at PATH, or a map of the workspace."""
+        if text:
+            self.see(
+                Action(path or "the files of the workspace"),
+                Observation.of(text, origin=self._of_path(path) if path else "document"),
+            )
 
     # -- labels ------------------------------------------------------------------------------------
 
@@ -210,7 +216,8 @@ class Provenance:
             origin = worst(origin, "document", "outside" if self.tainted or kept == "outside" else "own")
         elif tool.paths and tool.risk == "read":
             paths = [v for name in tool.paths for v in leaves(action.arguments.get(name, "."))]
-            origin = worst(origin, *(self._of_path(path) for path in paths))
+            brought = [e.value for e in seen.entities if e.kind == "file"]
+            origin = worst(origin, *(self._of_path(path) for path in (*paths, *brought)))
         elif tool.paths and seen.result == "error":  # what went wrong is told in the file's own words
             origin = worst(origin, "document")
         if origin == seen.origin and not seen.untrusted:
@@ -220,6 +227,8 @@ class Provenance:
     def _of_path(self, path: str) -> Origin:
         if path in self.files:
             return self.files[path]
+        if path.casefold().endswith(MAIL):
+            return "outside"
         inside = "" if path in (".", "") else path.rstrip("/") + "/"
         return worst("document", *(origin for name, origin in self.files.items() if name.startswith(inside)))
 

@@ -177,6 +177,11 @@ def _noted(fact: Fact) -> Iterator[Statement]:
     )
 
 
+def _written(fact: Fact) -> Iterator[Statement]:
+    if fact.data.get("untrusted") is True:
+        yield _set("runs", fact, tainted=1)
+
+
 def _acted(fact: Fact) -> Iterator[Statement]:
     """A run is tainted once words from outside came into it."""
     seen = section(fact.data, "observation")
@@ -193,6 +198,7 @@ EFFECTS: dict[str, Callable[[Fact], Iterator[Statement]]] = {
     "model.called": _called,
     "action.decided": _decided,
     "action.finished": _acted,
+    "artifact.written": _written,
     "evaluation.made": _evaluated,
     "person.said": _said,
     "note.added": _noted,

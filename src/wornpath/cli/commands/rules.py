@@ -23,7 +23,7 @@ def ls(json: Annotated[bool, typer.Option("--json", help="Print JSON Lines.")] =
         rules = store.rules()
     if json:
         for rule in rules:
-            json_line({"scope": rule.scope, **to_json(rule)})
+            json_line({name: to_json(getattr(rule, name)) for name in rule.__slots__})
     elif rules:
         from wornpath.guard import described
 
