@@ -188,9 +188,11 @@ GREEDY = [
     Greedy("memory of one process", "x = bytearray(600 << 20); time.sleep(1)", lambda w: w.memory, 400 << 20),
     Greedy(
         "memory of many processes",
-        "for i in range(4):\n  if os.fork() == 0: x = bytearray(os.urandom(1 << 20) * 180); time.sleep(2); os._exit(0)\ntime.sleep(3)",
+        "for i in range(4):\n  if os.fork() == 0:\n    x = []\n"
+        "    for i in range(25): x.append(os.urandom(1 << 20) * 10); time.sleep(.12)\n"
+        "    time.sleep(2); os._exit(0)\ntime.sleep(6)",
         lambda w: w.memory,
-        450 << 20,
+        700 << 20,  # 400, and what comes between two looks where there is no control group
     ),
     Greedy(
         "descriptors", "f = [os.open('/dev/null', 0) for i in range(900)]; time.sleep(1)", lambda w: w.descriptors, 256
@@ -265,21 +267,17 @@ async def _greedy(attack: Greedy, sandbox: Sandbox | Bare) -> Outcome:
 
 
 def _members(mark: str) -> list[Path]:
-    found = []
+    """The processes that have MARK in their command line, and those that come of them: a shell's children have one of their own."""
+    found, parents = set(), {}
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit() and int(folder.name) != os.getpid():
-            with contextlib.suppress(OSError):
-                if mark.encode() in (folder / "cmdline").read_bytes():
-                    found.append(folder)
-    # Shells' children have a command line of their own; they are known by their parent.
-    parents = {int(folder.name) for folder in found}
-    for folder in Path("/proc").iterdir() if parents else ():
-        if folder.name.isdigit() and folder not in found:
             with contextlib.suppress(OSError, IndexError):
-                if int((folder / "stat").read_text().rpartition(")")[2].split()[1]) in parents:
-                    found.append(folder)
-                    parents.add(int(folder.name))
-    return found
+                parents[folder.name] = (folder / "stat").read_text().rpartition(")")[2].split()[1]
+                if mark.encode() in (folder / "cmdline").read_bytes():
+                    found.add(folder.name)
+    while more := {pid for pid, parent in parents.items() if parent in found} - found:
+        found |= more
+    return [Path("/proc", pid) for pid in found]
 
 
 def _watch(seen: Watched, mark: str) -> None:

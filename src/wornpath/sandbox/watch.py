@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
-_SHORTEST, _LONGEST = 0.2, 1.0
+_SHORTEST, _LONGEST = 0.1, 1.0
 _SHORTEST_COUNTING, _LONGEST_COUNTING = 0.02, 0.1
 _SLACK = 1 << 20
 _MANY = 200_000
