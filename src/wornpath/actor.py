@@ -99,6 +99,7 @@ class Actor:
                     "seconds": time.monotonic() - started,
                     "texts": [],
                     "error": str(error),
+                    "tries": getattr(error, "tries", 1),
                 },
             )
             raise
@@ -107,6 +108,7 @@ class Actor:
             "usage": to_json(usage),
             "seconds": round(time.monotonic() - started, 3),
             "texts": list(completion.texts),
+            "tries": completion.tries or usage.calls,
         }
         self.session.record("model.called", data)
         return completion

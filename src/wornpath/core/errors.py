@@ -32,15 +32,18 @@ class BudgetReached(WornpathError):
 
 
 class ModelUnavailable(WornpathError):
-    """The language model cannot be reached or loaded: no network, a refused key, damaged weights, a server that keeps failing."""
+    """The language model cannot be reached or loaded: no network, a refused key, damaged weights, a server that keeps failing.
+    `tries` counts the requests that were sent before giving up."""
 
     exit_code = 6
+    tries = 1
 
 
 class ModelAnswerError(WornpathError):
-    """The model answered, but with nothing that can be used, even after another try."""
+    """The model answered, but with nothing that can be used, even after another try. `tries` as in ModelUnavailable."""
 
     exit_code = 6
+    tries = 1
 
 
 class StoreError(WornpathError):

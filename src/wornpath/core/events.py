@@ -14,7 +14,7 @@ type of that name in `wornpath.core.words`):
 | plan.made, plan.changed | plan (PLAN), reason, recalled (the template it came from), skipped (no model call) |
 | subtask.started | subtask (id) |
 | subtask.finished | subtask (id), status (done or failed), why |
-| model.called | purpose (see below), model, usage (USAGE), seconds, n, messages, texts, error |
+| model.called | purpose (see below), model, usage (USAGE), seconds, n, messages, texts, error, tries (requests sent, failed ones too) |
 | action.decided | decision (DECISION: candidates with priors, mask, Q, probabilities, who, V(s)), skipped (no model call), gate |
 | approval.requested | id, action (ACTION), risk, reason, kind (approval or question), preview, rule (what a wider answer allows) |
 | approval.answered | id, answer (allow, deny or answer), comment, by, arguments (as edited), scope (run, folder, always), rule (RULE) |

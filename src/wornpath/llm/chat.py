@@ -17,7 +17,8 @@ class Completion:
     """The answer to one request: `texts` has one string a completion asked for.
 
     `logprobs` runs parallel to `texts`: the mean log-probability of a generated token, or None where the endpoint gives none.
-    `usage` counts what all the calls behind this answer cost (several, where an endpoint has no `n`).
+    `usage` counts what all the calls behind this answer cost (several, where an endpoint has no `n`). `tries` counts the requests that
+    were sent for it, those that failed and were repeated among them; 0 where nothing is sent anywhere.
     """
 
     texts: tuple[str, ...]
@@ -25,6 +26,7 @@ class Completion:
     usage: Usage = Usage()
     finish_reason: str = "stop"
     model: str = ""
+    tries: int = 0
 
     @property
     def text(self) -> str:

@@ -45,6 +45,8 @@ class Fault(Exception):
             retry_after,
         )
         self.tries = 1
+        self.sent = 1
+        """All requests that were sent in vain, other forms of the same request among them."""
 
     @property
     def too_long(self) -> bool:
@@ -105,6 +107,11 @@ class Fault(Exception):
 
     def for_people(self, where: str, model: str, key: str) -> WornpathError:
         """The error to raise: WHERE is the base URL, KEY what must not be shown."""
+        error = self._for_people(where, model, key)
+        error.tries = self.sent
+        return error
+
+    def _for_people(self, where: str, model: str, key: str) -> ModelAnswerError | ModelUnavailable:
         detail = self.detail.replace(key, "[key]") if len(key) > 3 else self.detail
         detail = " ".join(_SECRETS.sub("[key]", "".join(c if c.isprintable() else " " for c in detail[:2000])).split())
         if len(detail) > _LINE:

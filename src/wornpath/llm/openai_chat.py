@@ -95,7 +95,7 @@ class OpenAIChat:
 
     async def _ask(self, request: Request, can: Capabilities) -> tuple[Completion, Capabilities]:
         """The completion, and what has been learnt on the way to it."""
-        spent = Usage()
+        spent, sent = Usage(), 0
         while True:
             if request.n > 1 and not can.n:
                 return await self._several(request, can)
@@ -103,12 +103,15 @@ class OpenAIChat:
             try:
                 completion = await self._send(request, body)
             except Fault as fault:
+                sent += fault.tries
+                fault.sent = sent
                 weaker = adapt(can, body, fault.detail, fault.param) if fault.refused_option else None
                 if weaker is None or weaker == can:
                     raise
                 can = weaker
                 continue
-            completion = replace(completion, usage=completion.usage + spent) if spent.calls else completion
+            sent += completion.tries
+            completion = replace(completion, usage=completion.usage + spent, tries=sent)
             if completion.finish_reason == "length" and not any(completion.texts) and not can.reasoning:
                 can, spent = replace(can, reasoning=True), completion.usage
                 continue  # all of max_tokens went into thinking
@@ -136,7 +139,8 @@ class OpenAIChat:
             streamed = Streamed(request.on_text) if "stream" in body else None
             try:
                 async with asyncio.timeout(5 * self.timeout):
-                    return read_answer(await self._attempt(body, streamed), request, self.model, self.price)
+                    answer = await self._attempt(body, streamed)
+                return replace(read_answer(answer, request, self.model, self.price), tries=attempt + 1)
             except Exception as error:
                 fault = Fault.of(error)
                 if fault is None:

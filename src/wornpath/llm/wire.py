@@ -178,6 +178,7 @@ def joined(parts: Sequence[Completion]) -> Completion:
         sum((part.usage for part in parts), Usage()),
         next((part.finish_reason for part in parts if part.finish_reason != "stop"), "stop"),
         parts[0].model,
+        sum(part.tries for part in parts),
     )
 
 
