@@ -291,9 +291,9 @@ class SqliteStore:
 
 
 def _irrevocable(record: tuple[EventType, Mapping[str, Any], int]) -> bool:
-    """Whether RECORD is the intent of an action that must not be done twice: it has to be on disk before the action begins."""
+    """Whether RECORD is the intent of an action that cannot be undone: it has to be on disk before the action begins."""
     type, data, _ = record
-    return type == "action.started" and not data.get("idempotent")
+    return type == "action.started" and not data.get("idempotent") and data.get("risk") in ("send", "spend", "delete")
 
 
 def _bad(run_id: str) -> UsageError:

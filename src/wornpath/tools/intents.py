@@ -1,13 +1,12 @@
-"""What a tool notes on disk before it changes something, so that a run that was cut off can tell whether the change was made.
+"""What a tool notes before it changes something, so that a run that was cut off can tell whether the change was made.
 
-The note lies in the run's folder under the idempotency key of the action, and is on disk before the change begins: no note for a key
-means that nothing was done for it.
+The note lies in the run's folder under the idempotency key of the action, whole, before the change begins: no note for a key means that
+nothing was done for it.
 """
 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,7 +17,7 @@ NAME = "intent.json"
 
 
 def note(context: ToolContext, **marks: Any) -> None:
-    """Put MARKS (plain JSON) on disk under the key of the action in hand; they replace those of the action before. Without a run there
+    """Keep MARKS (plain JSON) under the key of the action in hand; they replace those of the action before. Without a run there
     is nothing to note for. Raises ToolError when the run's folder cannot be written; then the change must not be made."""
     if context.run_folder is None or not context.key:
         return
@@ -27,14 +26,7 @@ def note(context: ToolContext, **marks: Any) -> None:
     try:
         with temporary.open("w", encoding="ascii") as stream:
             json.dump({"key": context.key, **marks}, stream)
-            stream.flush()
-            os.fsync(stream.fileno())
         temporary.replace(file)
-        folder = os.open(context.run_folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
     except OSError as error:
         raise ToolError(
             f"The run's folder {context.run_folder} cannot be written: {error.strerror or error}; nothing was changed."
