@@ -66,6 +66,19 @@ def test_the_news_of_a_fetch_are_lines_where_there_is_no_terminal(capsys: pytest
     assert lines[-1] == "fetching local: 1.0 kB of 1.0 kB"
 
 
+def test_ctrl_c_in_a_fetch_says_that_it_can_be_gone_on_with(capsys: pytest.CaptureFixture[str]) -> None:
+    import sys
+
+    with pytest.raises(KeyboardInterrupt), fetching("local:small", sys.stderr) as progress:
+        assert progress is not None
+        progress("download", 0, 1000)
+        raise KeyboardInterrupt
+    assert capsys.readouterr().err.splitlines()[-1].endswith("Go on with: wornpath models pull local:small")
+    with pytest.raises(KeyboardInterrupt), fetching("local:small", sys.stderr):
+        raise KeyboardInterrupt  # at the question, before anything was fetched
+    assert capsys.readouterr().err == ""
+
+
 def test_a_resumed_run_takes_the_model_it_had() -> None:
     assert known_name("qwen2.5-coder-0.5b-instruct-q4_k_m", has_endpoint=False) == "local:small"
     assert known_name("gpt-x", has_endpoint=True) == "gpt-x"

@@ -16,7 +16,7 @@ from wornpath.core import UsageError
 if TYPE_CHECKING:
     from wornpath.cli.settings import Loaded
     from wornpath.llm.chat import Chat
-    from wornpath.llm.weights import Progress, Weights
+    from wornpath.llm.weights import Progress, Stage, Weights
 
 STAGES = {"download": "fetching", "verify": "checking", "wait": "waiting for another process that fetches"}
 
@@ -69,14 +69,30 @@ def agree(weights: Weights) -> bool:
 
 @contextmanager
 def fetching(name: str, stream: TextIO, *, quiet: bool = False) -> Iterator[Progress | None]:
-    """What is told of a fetch on STREAM: a bar on a terminal, a line every tenth elsewhere, nothing when QUIET."""
-    if quiet:
-        yield None
-    elif not stream.isatty():
-        yield _lines(name, stream)
-    else:
-        with _bar(name, stream) as progress:
-            yield progress
+    """What is told of a fetch on STREAM: a bar on a terminal, a line every tenth elsewhere, nothing when QUIET; and what Ctrl-C leaves."""
+    begun = False
+
+    def noticed(tell: Progress) -> Progress:
+        def both(stage: Stage, done: int, total: int) -> None:
+            nonlocal begun
+            begun = True
+            tell(stage, done, total)
+
+        return both
+
+    try:
+        if quiet:
+            yield None
+        elif not stream.isatty():
+            yield noticed(_lines(name, stream))
+        else:
+            with _bar(name, stream) as progress:
+                yield noticed(progress)
+    except KeyboardInterrupt:
+        if begun:
+            stream.write(f"Interrupted; what was fetched is kept. Go on with: wornpath models pull {name}\n")
+            stream.flush()
+        raise
 
 
 def _lines(name: str, stream: TextIO) -> Progress:
