@@ -18,6 +18,7 @@ import argparse
 import datetime
 import importlib.metadata
 import json
+import os
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -314,6 +315,7 @@ def suite_figures(suite: Any, guarded: bool, verbose: bool) -> dict[str, Any]:
 
 
 def main() -> None:
+    os.environ["WORNPATH_AFTER_RUN"] = "off"  # no learner beside what is measured
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("--suites", default=",".join(SUITES))
     parser.add_argument("--verbose", action="store_true", help="name what was not done, and which injections succeeded")

@@ -231,6 +231,7 @@ def point(kind: str, rng: random.Random, seconds: float, *, first: bool) -> str:
 
 
 def main() -> None:
+    os.environ["WORNPATH_AFTER_RUN"] = "off"  # no learner beside what is measured
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=240, metavar="N", help="how many kills (default 240)")
     parser.add_argument("--seed", type=int, default=0)

@@ -13,6 +13,7 @@ import argparse
 import asyncio
 import hashlib
 import json
+import os
 import statistics
 import sys
 import tempfile
@@ -147,6 +148,7 @@ def summary(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def main() -> None:
+    os.environ["WORNPATH_AFTER_RUN"] = "off"  # no learner beside what is measured
     from families import FAMILIES
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

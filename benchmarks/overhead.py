@@ -359,6 +359,7 @@ def run_part(arguments: Sequence[str], home: Path) -> Any:
 
 
 def main() -> None:
+    os.environ["WORNPATH_AFTER_RUN"] = "off"  # no learner beside what is measured
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=5, metavar="N", help="runs of everything (default 5)")
     parser.add_argument("--only", default="steps,policy,start,memory", metavar="LIST", help="which measurements")

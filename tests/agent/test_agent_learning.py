@@ -27,8 +27,15 @@ WRITE = act("write_file", path="report.md")
 
 
 def write(make: Make, store: SqliteStore, **more: Any) -> AutoGPT:
-    agent = make("Write report.md", plan=PLAN, actions=[WRITE, FINISH], checks=["test -s report.md"], **more)
+    agent = writer(make, **more)
     assert agent.run().met
+    return agent
+
+
+def writer(make: Make, name: str = "m1", **more: Any) -> AutoGPT:
+    """An agent that meets its goal; NAME is what its model is called."""
+    agent = make("Write report.md", plan=PLAN, actions=[WRITE, FINISH], checks=["test -s report.md"], **more)
+    agent.model.model = name
     return agent
 
 
@@ -63,7 +70,8 @@ def test_the_learner_is_started_detached_and_once_a_run(
     ((command, more),) = started
     assert command[-5:] == [sys.executable, "-m", "wornpath", "learn", "--after", agent.run_id][-5:]
     assert more["start_new_session"] and more["env"]["WORNPATH_HOME"] == str(store.root)
-    make("Another", plan=[subtask("x")], learn=False).run()
+    writer(make, learn=False).run()
+    writer(make, "scripted").run()
     monkeypatch.setenv(spawn.SWITCH, "off")
     write(make, store)
     assert len(started) == 1
@@ -73,7 +81,7 @@ def test_several_attempts_start_one_learner(make: Make, store: SqliteStore, monk
     started: list[str] = []
     monkeypatch.setattr(spawn.subprocess, "run", lambda command, **more: started.append(command[-1]))
     monkeypatch.setenv(spawn.SWITCH, "on")
-    agent = make("Write report.md", plan=PLAN, actions=[WRITE, FINISH], checks=["test -s report.md"])
+    agent = writer(make)
     report = agent.train(2)
     assert started == [agent.run_id] and len(report.episodes) == 2
     assert "policy ls" in report.learner or "PyTorch is missing" in report.learner
