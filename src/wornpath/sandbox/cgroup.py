@@ -51,7 +51,7 @@ class Group:
 def make(name: str, *, memory_bytes: int, tasks: int) -> Group | None:
     """A group NAME with at most so much memory and so many threads in all, or None where none can be made."""
     for parents in _places():
-        folders = [f"{parent}/{_PREFIX}{name}" for parent in dict.fromkeys(parents)]
+        folders = [f"{parent}/{_PREFIX}{name.removeprefix(_PREFIX)}" for parent in dict.fromkeys(parents)]
         group = Group(folders, f"{folders[0]}/{'memory.events' if len(folders) == 1 else 'memory.oom_control'}")
         try:
             for parent in dict.fromkeys(parents):

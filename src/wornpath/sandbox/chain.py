@@ -11,7 +11,6 @@ import platform
 import shutil
 import struct
 import sys
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -168,8 +167,7 @@ def _bubblewrap_missing(with_landlock: bool) -> str | None:
         return "bubblewrap (the program bwrap) is not installed; your package manager has it, mostly as the package bubblewrap."
     if not seccomp.available():
         return _landlock_missing()
-    with tempfile.TemporaryDirectory(prefix="wornpath-probe-") as folder:
-        reason = _try(Path(folder), Confinement(_program(), with_landlock))
+    reason = _try(None, Confinement(_program(), with_landlock))
     return f"bubblewrap does not work here: {reason}" if reason else None
 
 
@@ -179,14 +177,14 @@ def _owner_can_be_mapped(workspace: str, device: int) -> bool:
     return not _try(Path(workspace), Confinement(_program(), False))
 
 
-def _try(workspace: Path, confinement: Confinement) -> str:
-    """Why a first program does not run there; empty when it does."""
+def _try(workspace: Path | None, confinement: Confinement) -> str:
+    """Why a first program does not run there, or in its private folder; empty when it does."""
     quarters = Quarters.make()
     try:
         orders = quarters.orders(
             ["true"],
             quarters.environment(),
-            workspace=workspace,
+            workspace=workspace or quarters.tmp,
             writable=True,
             limits=SandboxLimits(),
             confinement=confinement,
