@@ -147,6 +147,21 @@ def test_the_drawer_tells_why(short_run: Site, contexts: Any) -> None:
     expect(page.locator(".plan")).to_be_visible()
 
 
+def test_on_a_phone_the_drawer_lies_over_the_rest(short_run: Site, contexts: Any) -> None:
+    page = open_page(contexts(viewport={"width": 390, "height": 844}), short_run, f"#/runs/{SHORT}/steps")
+    page.locator(".row-button.step").first.click()
+    expect(page.locator("#drawer-title")).to_be_focused()
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        assert page.evaluate(
+            "document.activeElement === document.body || document.activeElement.closest('.run-aside') !== null"
+        )
+    page.locator("#drawer-title").focus()
+    page.keyboard.press("Escape")
+    expect(page.locator(".row-button.step").first).to_be_focused()
+    assert page.locator("[inert]").count() == 0
+
+
 def test_a_run_is_looked_back_on_step_by_step(short_run: Site, contexts: Any) -> None:
     page = open_page(contexts(), short_run, f"#/runs/{SHORT}/steps")
     expect(page.locator(".row-button.finished")).to_be_visible()

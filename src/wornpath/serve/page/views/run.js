@@ -26,6 +26,7 @@ const TABS = [
   ["compare", "policy"],
 ];
 const WRITING_SHOWN = 1500;
+const narrow = matchMedia("(max-width: 1099px)");
 
 export function runView(runId) {
   const { state } = store;
@@ -79,7 +80,9 @@ export function runView(runId) {
         return card.element;
       },
     );
-    if (fresh.length) fresh[0].focus();
+    if (!fresh.length) return;
+    if (narrow.matches) closeDrawer(); // it would lie over the question
+    fresh[0].focus();
   }
 
   // -- steps ------------------------------------------------------------------------------------------
@@ -90,8 +93,21 @@ export function runView(runId) {
     drawer = { row, index, version: row.version, ...whyDrawer({ run: shown(), row, onClose: closeDrawer, onMove: move }) };
     fill(parts.drawer, drawer.element);
     element.classList.add("has-drawer");
+    cover();
     timeline.list.select(row.key);
-    if (focus || matchMedia("(max-width: 1099px)").matches) drawer.focus();
+    if (focus || narrow.matches) drawer.focus();
+  }
+
+  /** On a narrow screen the drawer lies over everything else, which then cannot be reached. */
+  function cover() {
+    const rest = [
+      ...document.querySelectorAll(".skip, .header, .sidebar, .bottom-slot"),
+      head.element,
+      parts.approvals,
+      parts.tabs,
+      steps,
+    ];
+    for (const one of rest) one.inert = narrow.matches && drawer !== null;
   }
 
   function closeDrawer() {
@@ -100,6 +116,7 @@ export function runView(runId) {
     drawer = null;
     fill(parts.drawer);
     element.classList.remove("has-drawer");
+    cover();
     timeline.list.select(null);
     const index = shown().rows.findIndex((one) => one.key === row.key);
     if (index >= 0) timeline.list.reveal(index, { focus: true });
@@ -234,6 +251,7 @@ export function runView(runId) {
     if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
   }
 
+  narrow.addEventListener("change", cover);
   let rest = "";
   return {
     element,
@@ -268,6 +286,9 @@ export function runView(runId) {
       panel?.update?.();
     },
     close() {
+      narrow.removeEventListener("change", cover);
+      drawer = null;
+      cover();
       replay?.close();
       panel?.close?.();
       timeline.close();
