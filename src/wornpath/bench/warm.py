@@ -8,7 +8,6 @@ first, which no run of a person's may: so only benchmarks on simulated models us
 from __future__ import annotations
 
 import contextlib
-import os
 import shlex
 import shutil
 import tempfile
@@ -74,11 +73,11 @@ class WarmSandbox:
 
     def fresh(self) -> Path:
         """The workspace, emptied."""
-        for entry in os.scandir(self.work):
-            if entry.is_dir(follow_symlinks=False):
-                shutil.rmtree(entry.path)
+        for entry in list(self.work.iterdir()):
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
             else:
-                Path(entry.path).unlink()
+                entry.unlink()
         return self.work
 
     # -- what a sandbox does -----------------------------------------------------------------------

@@ -129,7 +129,10 @@ def _named(root: Path, base: Path, word: str, module: bool) -> Iterator[str]:
 def _inside(root: Path, base: Path, spelling: str) -> Path | None:
     """The place of SPELLING, when it lies in the workspace and no link leads out of it."""
     try:
-        path = Path(os.path.normpath(base / spelling))
+        place = os.path.normpath(os.path.join(base, spelling))  # noqa: PTH118 - asked for every word of a check: `Path` is slow
+        if not os.path.lexists(place):
+            return None
+        path = Path(place)
         real = Path(os.path.realpath(path))
     except (ValueError, OSError):
         return None

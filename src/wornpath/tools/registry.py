@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import difflib
+import functools
+import sys
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wornpath.core import Action, ToolError, UsageError
 from wornpath.tools.decorator import FunctionTool
 from wornpath.tools.tool import Tool
 from wornpath.tools.workspace import Workspace
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 ENTRY_POINTS = "wornpath.tools"
 
@@ -102,10 +107,16 @@ def _relative(path: str, workspace: Workspace) -> str:
     return relative + "/" if path.endswith("/") and relative != "." else relative
 
 
-def _installed(warnings: list[str]) -> Iterator[tuple[str, Tool]]:
+@functools.lru_cache(maxsize=1)
+def _entry_points(path: tuple[str, ...]) -> list[EntryPoint]:
+    """The packages on PATH that bring tools: looked for once a process, since every agent asks and looking takes 20 ms."""
     from importlib.metadata import entry_points
 
-    for entry in sorted(entry_points(group=ENTRY_POINTS), key=lambda e: (e.name, e.value)):
+    return sorted(entry_points(group=ENTRY_POINTS), key=lambda e: (e.name, e.value))
+
+
+def _installed(warnings: list[str]) -> Iterator[tuple[str, Tool]]:
+    for entry in _entry_points(tuple(sys.path)):
         try:
             found = entry.load()
             for tool in found if isinstance(found, (list, tuple)) else (found,):
