@@ -9,8 +9,8 @@ are whole answers with nonsense in them. It counts what it was asked. As soon as
 is up. Each run reads, writes, appends to and edits files in a workspace of its own; one in 50 runs Python in the sandbox.
 
 `rss_mib_per_minute` is the slope of a line through the process's memory, sampled each second, after the first quarter of the time.
-Accounted for means: every run that was begun ended with a result, and the store says the same; the requests that the events tell of are
-as many as the server got, and the answers that they tell of as many as the server gave.
+Accounted for means: every run that was begun ended with a result, and the store says the same; the answers that the
+events tell of are as many as the server gave, and the requests as many as it got, and those that broke off before they arrived.
 """
 
 from __future__ import annotations

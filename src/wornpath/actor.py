@@ -556,6 +556,11 @@ class Actor:
     # -- notes -------------------------------------------------------------------------------------
 
     def remember(self, text: str, scope: Scope) -> None:
-        where = {"run": self.session.run_id, "folder": str(self.context.workspace.root), "user": ""}[scope]
+        """Keep a note; one that holds here already, as after a crash, is not kept twice."""
+        folder = str(self.context.workspace.root)
+        where = {"run": self.session.run_id, "folder": folder, "user": ""}[scope]
+        there = self.session.store.notes(run_id=self.session.run_id, folder=folder)
+        if any((note.text, note.scope, note.where) == (text, scope, where) for note in there):
+            return
         mark = {"untrusted": True} if self.session.provenance.tainted else {}
         self.session.record("note.added", {"text": text, "scope": scope, "where": where, **mark})

@@ -16,7 +16,7 @@ from agent_world import FINISH, Brain, Make, act, audit, chat, events, subtask
 from kill_points import RUN
 
 from wornpath import AutoGPT
-from wornpath.core import Event, UsageError, to_json
+from wornpath.core import Action, Event, UsageError, to_json
 from wornpath.experience import Tracker
 from wornpath.guard import Limits, Session
 from wornpath.store import SqliteStore
@@ -224,3 +224,12 @@ def test_an_agent_that_has_ended_does_another_run(make: Make) -> None:
     second = agent.run().result
     assert first.run_id != second.run_id
     assert [r.status for r in agent.store.runs()] == ["unverified", "unverified"]
+
+
+def test_a_note_that_is_made_again_is_kept_once(make: Make, store: SqliteStore) -> None:
+    """Its tool calls itself idempotent: after a crash it is simply called again."""
+    agent = make()
+    for scope in ("user", "user", "folder", "run", "run"):
+        assert agent.call_tool(Action.of("note", fact="The boss is Ann", scope=scope)).result == "ok"
+    assert [note.scope for note in store.notes(everything=True)] == ["user", "folder", "run"]
+    assert len(events(agent, "note.added")) == 3
