@@ -14,7 +14,7 @@ from wornpath.experience.lifting import Lifter, Template, fill
 from wornpath.experience.live import Experience
 from wornpath.experience.memory import Evidence, Record
 from wornpath.experience.situation import Situation, take
-from wornpath.policy.gate import Standing, may_skip, standing, trusted
+from wornpath.policy.gate import Standing, may_plan, may_skip, standing, trusted
 from wornpath.tools import Registry, Tool, Workspace
 
 MAX_RECALLED = 8
@@ -119,7 +119,8 @@ class Recaller:
         if not (config.recall and config.plans and self._covers):
             return None
         for known in self.experience.memory.evidence(self.family, PLAN, self.situation.contexts):
-            if not may_skip(known, self._standing, config.gate):
+            general = known.records[0]
+            if general is None or not may_plan(general, self._standing, config.gate):
                 continue
             for body in self.experience.memory.bodies(self.family, known.template):
                 plan = filled_plan(body, goal, self.situation)

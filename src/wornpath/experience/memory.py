@@ -71,12 +71,16 @@ class Evidence:
 
     template: str
     records: tuple[Record | None, ...]
+    usual: float = 0.5
+    """How often what is used again at this position goes well, whatever it is."""
 
     @property
     def chance(self) -> float:
-        """The chance that it goes well: each context's share, shrunk towards that of the more general ones (empirical Bayes)."""
+        """The chance that it goes well: each context's share, shrunk towards that of the more general ones (empirical Bayes). That it went
+        well the first time says nothing of its being used again."""
         anywhere, files, words, both = (*self.records, None, None, None, None)[:4]
-        base = _shrunk(anywhere, 0.5)
+        again, good = (anywhere.uses - 1, max(0, anywhere.ok - 1)) if anywhere else (0, 0)
+        base = (good + 3 * self.usual) / (again + 3)
         return _shrunk(both, (_shrunk(files, base) + _shrunk(words, base)) / 2)
 
     @property
@@ -273,7 +277,10 @@ class Memory:
         for number, context in enumerate(contexts):
             for record in self.records(family, within(position, context)):
                 found.setdefault(record.template, [None] * len(contexts))[number] = record
-        known = [Evidence(template, tuple(records)) for template, records in found.items()]
+        first = [r for records in found.values() for r in records[:1] if r is not None]
+        good, again = sum(max(0, r.ok - 1) for r in first), sum(r.uses - 1 for r in first)
+        usual = (good + 1) / (again + 2)
+        known = [Evidence(template, tuple(records), usual) for template, records in found.items()]
         return sorted(known, key=lambda e: (-e.chance, -e.closest.ok, e.template))
 
     # -- learn and forget --------------------------------------------------------------------------

@@ -41,6 +41,7 @@ _LISTED = re.compile(r"\s*(?:,|，|、|\band\b|和)\s*")
 _LABEL = re.compile(r"^\s*[-*#]?\s*([^\W\d_][\w /\-]{0,30}?)\s*[:：=]\s*(\S.*)?$")
 _NUMBER = re.compile(r"(?<![\w.])-?\d+(?:[.,]\d+)*(?![\w])")
 _DATE = re.compile(r"\d{4}-\d{2}(?:-\d{2})?")
+_TIME = re.compile(r"(?<![\d:])\d{1,2}:\d{2}(?![\d:])")
 _QUOTED = re.compile(r"[\"“「『‘`']([^\"”」』’`'\n]{1,60})[\"”」』’`']")
 _CAPITALS = re.compile(r"\b[A-Z][\w&'\-]*(?:\s+(?:[A-Z][\w&'\-]*|&))*")
 
@@ -188,7 +189,7 @@ class _Taker:
     def _goal_names(self) -> None:
         """Quoted words, proper names, dates, numbers and short phrases, each by what kind it is and by the words around it."""
         goal = self.goal
-        for kind, pattern in (("quoted", _QUOTED), ("date", _DATE), ("number", _NUMBER)):
+        for kind, pattern in (("quoted", _QUOTED), ("date", _DATE), ("time", _TIME), ("number", _NUMBER)):
             for match in pattern.finditer(goal):
                 value = match[1] if kind == "quoted" else match[0]
                 if any(a <= match.start() < b for a, b in self.spans):
@@ -205,6 +206,11 @@ class _Taker:
             at = goal.casefold().find(value)
             if value and at >= 0 and not value.isascii():
                 self._named("name", goal[at : at + len(value)], goal[:at], goal[at + len(value) :])
+        for kind in ("quoted", "date", "time", "number", "name"):
+            several = self.found.roles.get(f"goal.{kind}", ())
+            if len(several) > 1:
+                self.add(f"goal.{kind} first", several[:1])
+                self.add(f"goal.{kind} last", several[-1:])
         for before, phrase in _phrases(self._left("·")):
             self.add(f"goal.phrase after {before}", (*self.found.roles.get(f"goal.phrase after {before}", ()), phrase))
 
@@ -400,7 +406,8 @@ def _layout(lines: Sequence[str], table: bool) -> str:
         separator = max(",;\t|", key=plain[0].count)
         row = plain[1].split(separator) if len(plain) > 1 else []
         return separator + " ".join(sorted({_mask(value) for value in row}))
-    return _mask(plain[0])
+    marks = {c for line in plain[:30] for c in line if c in "{}<>[]$%@|=#~^"}
+    return f"{_mask(plain[0])} {''.join(sorted(marks))}"
 
 
 def _mask(text: str) -> str:

@@ -61,6 +61,14 @@ def standing(outcomes: Iterable[tuple[bool, str]]) -> Standing:
     return Standing(n, failures, upper_bound(failures, n, 1 - (1 - CONFIDENCE) / spent), usual, closed)
 
 
+def may_plan(record: Record, family: Standing, mode: GateMode) -> bool:
+    """Whether the gate is open for a plan that did before. A plan by itself does nothing, and is one of many reasons for a failure: it
+    stands in for the model's unless runs with it failed more often than the family's runs do anyhow, with confidence."""
+    if mode == "off" or record.ok < MIN_GOOD or (mode == "certified" and not family.certified):
+        return False
+    return lower_bound(record.bad, record.uses, CONFIDENCE) <= max(DELTA, family.usual)
+
+
 def may_skip(evidence: Evidence, family: Standing, mode: GateMode) -> bool:
     """Whether the gate is open in MODE for the template that EVIDENCE is of: where it passed its trial in some context that today's lies
     in, and has not failed lately in today's own. A family in which skipping lately did worse than asking is closed."""
