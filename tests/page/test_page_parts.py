@@ -157,6 +157,13 @@ def test_a_curve_looks_back_on_judged_runs_only(modules: Page) -> None:
     assert [one["tokens"] for one in curve] == [10, 15, 20, 30, 40, 50]
 
 
+CHECKS = ["test -s a.md", "python -c 'import x\nassert \"it\" == '\"'\"'1'\"'\"", 'echo "a\nb" \\\n  | wc']
+
+
+def test_checks_are_commands_not_lines(modules: Page) -> None:
+    assert call(modules, "shell", "return m.shellCommands(x)", "\n\n".join(CHECKS) + "\n") == CHECKS
+
+
 def a_run(*parts: Any) -> list[dict[str, Any]]:
     records = [one for part in parts for one in part]
     return [

@@ -3,6 +3,7 @@
 import { h, icon } from "../lib/dom.js";
 import { store } from "../lib/data.js";
 import { t } from "../lib/i18n.js";
+import { shellCommands } from "../lib/shell.js";
 
 /** The fields: `element`, `read()` for the request's parts that were set, `update()` when the server told about itself. */
 export function optionFields() {
@@ -79,10 +80,7 @@ export function optionFields() {
     read() {
       const out = {};
       for (const name of ["workspace", "model"]) if (fields[name].value.trim()) out[name] = fields[name].value.trim();
-      const checks = fields.checks.value
-        .split("\n")
-        .map((line) => line.trim())
-        .filter(Boolean);
+      const checks = shellCommands(fields.checks.value);
       if (checks.length) out.checks = checks;
       if (fields.approve.value) out.approve = fields.approve.value;
       for (const name of ["max_steps", "max_tokens", "max_cost", "timeout"])

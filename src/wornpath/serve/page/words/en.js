@@ -63,7 +63,7 @@ export default {
   model: "Model",
   model_hint: "A name such as local, or the endpoint’s.",
   checks: "Checks",
-  checks_hint: "One shell command a line. The goal is met when each of them exits with 0.",
+  checks_hint: "One shell command a line (a quoted text may go over several). The goal is met when each of them exits with 0.",
   approve: "Ask before",
   approve_hint: "What is asked about waits here on this page.",
   approve_default: "As the server is set",

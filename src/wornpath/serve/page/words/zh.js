@@ -62,7 +62,7 @@ export default {
   model: "模型",
   model_hint: "例如 local，或接口的模型名。",
   checks: "检查",
-  checks_hint: "每行一条命令。全部以 0 退出即为达成。",
+  checks_hint: "每行一条命令（引号内可换行）。全部以 0 退出即为达成。",
   approve: "何时询问",
   approve_hint: "需要询问的操作会在本页等待。",
   approve_default: "按服务器设置",
