@@ -73,6 +73,7 @@ def run_specs(specs: Iterable[Spec], take: Take, jobs: int = 1) -> None:
                 raise ModelUnavailable(error)
     finally:
         for process in running.values():
+            process.join(3)  # Ctrl-C reached it too: let it tidy up
             process.terminate()
             process.join()
 
