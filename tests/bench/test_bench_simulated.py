@@ -24,9 +24,9 @@ def faultless() -> dict[str, Any]:
     table["plan"], table["choose"] = {"good": 1.0}, 1.0
     table["progress"] = {"made": 1.0, "moved": 1.0, "looked": 0.0}
     table["propose"]["make"] = {situation: {"program": 1.0} for situation in table["propose"]["make"]}
-    table["propose"]["find"] = dict.fromkeys(("start", "empty"), {"search": 1.0}) | dict.fromkeys(
-        ("ok", "error"), {"copy": 1.0}
-    )
+    table["propose"]["find"] = {
+        s: {"search" if s in ("start", "empty") else "copy": 1.0} for s in ("start", "empty", "ok", "error")
+    }
     return table
 
 
