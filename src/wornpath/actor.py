@@ -195,6 +195,7 @@ class Actor:
         tracker, offer = self.session.tracker, self.offer()
         self.session.check()
         recalled = [r for r in self.recaller.candidates(tracker, self.session.offers) if self._permits(r.action)]
+        recalled = [r for r in recalled if self._free(r.action)]
         gate = self.recaller.gate(recalled, tracker)
         if gate.open:
             candidates = [Candidate(r.action, "recalled", note=r.record.template) for r in gate.open]
@@ -255,33 +256,27 @@ class Actor:
 
     def _mask(self, candidates: Sequence[Candidate], offer: Offer) -> list[bool]:
         """Which candidates may be taken: nothing denied, no repeats, no finish before the work, no control that leads nowhere."""
-        tracker = self.session.tracker
-        tools = self.proposer.registry
-        active = tracker.active
-        may_finish = (
-            tracker.subtask_steps >= FREE_FINISH_STEPS
-            or (active is not None and active.kind == "other" and not active.predicates)
-            or (tracker.subtask_ok > 0 and not self._open_predicates())
-        )
-
-        def free(candidate: Candidate) -> bool:
-            action = candidate.action
-            match action.tool:
-                case "finish":
-                    return may_finish
-                case "replan":
-                    return (
-                        tracker.subtask_steps >= 2 and tracker.plan is not None and tracker.plan.revision < MAX_REPLANS
-                    )
-                case "ask_person":
-                    return not tracker.is_repeat(action, False)
-                case _:
-                    tool = tools.get(action.tool)
-                    allowed = tool is not None and self.session.ruling(tool, action).permission != "deny"
-                    return allowed and not tracker.is_repeat(action, bool(tool and tool.text))
-
-        mask = [free(c) for c in candidates]
+        mask = [self._free(c.action) for c in candidates]
         return mask if any(mask) else [c.action.tool == "finish" for c in candidates]
+
+    def _free(self, action: Action) -> bool:
+        tracker = self.session.tracker
+        active = tracker.active
+        match action.tool:
+            case "finish":
+                return (
+                    tracker.subtask_steps >= FREE_FINISH_STEPS
+                    or (active is not None and active.kind == "other" and not active.predicates)
+                    or (tracker.subtask_ok > 0 and not self._open_predicates())
+                )
+            case "replan":
+                return tracker.subtask_steps >= 2 and tracker.plan is not None and tracker.plan.revision < MAX_REPLANS
+            case "ask_person":
+                return not tracker.is_repeat(action, False)
+            case _:
+                tool = self.proposer.registry.get(action.tool)
+                allowed = tool is not None and self.session.ruling(tool, action).permission != "deny"
+                return allowed and not tracker.is_repeat(action, bool(tool and tool.text))
 
     def _open_predicates(self) -> list[Any]:
         active = self.session.tracker.active

@@ -340,7 +340,10 @@ class AutoGPT:
             not_ended(self.store.run(self.run_id))
         context = self._context(folder)
         rng = random.Random(f"{self.seed}:{tracker.step}")
-        recaller = Recaller(self.experience, self.registry, self.workspace, rng)
+        lots = random.Random(
+            f"{self.seed}:{self.run_id}"
+        )  # of this run: with the seed alone, all runs would draw the same
+        recaller = Recaller(self.experience, self.registry, self.workspace, lots)
         proposer = Proposer(chat, self.registry, self.candidates, self.workspace)
         actor = Actor(
             session,
@@ -374,8 +377,11 @@ class AutoGPT:
     def _restore(self, recaller: Recaller) -> None:
         """What an earlier sitting took of the goal, and whether it called the model where it need not have."""
         for event in self.store.events(self.run_id, types=["goal.set"]):
-            gates = (e.data.get("gate") or {} for e in self.store.events(self.run_id, types=["action.decided"]))
-            recaller.restore(event.data, next((g["arm"] for g in gates if g.get("arm")), ""))
+            arm = ""
+            for made in self.store.events(self.run_id, types=["plan.made", "action.decided"]):
+                found = "skipped" if made.data.get("skipped") else (made.data.get("gate") or {}).get("arm", "")
+                arm = arm or found
+            recaller.restore(event.data, arm)
 
     def _chat(self) -> Chat:
         if isinstance(self.model, str | None):
@@ -478,8 +484,10 @@ class AutoGPT:
             scripted = getattr(self.model, "model", "") == SCRIPTED  # a test: nothing is to go on behind its back
             if self.experience.config.policy == "learnt" and not self._part and not scripted:
                 spawn_after_run(self.store, self.run_id)
-        except WornpathError as error:
-            logging.getLogger("wornpath").warning("Nothing was learnt from run %s: %s", self.run_id, error)
+        except Exception as error:  # whatever it is, what the run brought is worth more than what it teaches
+            logging.getLogger("wornpath").warning(
+                "Nothing was learnt from run %s: %s", self.run_id, str(error) or type(error).__name__
+            )
 
     def _texts(self) -> dict[str, Mapping[str, str]]:
         """Tool → its arguments of free text."""

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from wornpath.core import Action, Candidate, Goal, Observation, Plan, Predicate, State, Subtask
+from wornpath.core import Action, Candidate, Goal, Observation, Plan, Predicate, State, StoreError, Subtask
 from wornpath.experience import Tracker
 from wornpath.experience.lessons import FINISH, PLAN, position
 from wornpath.experience.lifting import Lifter, Template, fill
 from wornpath.experience.live import Experience
-from wornpath.experience.memory import Evidence, Record
+from wornpath.experience.memory import Evidence, Record, readable_name
 from wornpath.experience.situation import Situation, take
 from wornpath.policy.gate import Standing, may_plan, may_skip, standing, trusted
 from wornpath.tools import Registry, Tool, Workspace
@@ -91,8 +92,12 @@ class Recaller:
         """Take the situation of GOAL, and its family where a person did not name one; what `goal.set` keeps of it."""
         self.situation = take(goal.text, self.workspace)
         memory = self.experience.memory
-        self.family = family or memory.family(self.situation) or memory.new_name(self.situation)
-        self._settle()
+        try:
+            self.family = family or memory.family(self.situation) or memory.new_name(self.situation)
+            self._settle()
+        except StoreError as error:
+            self.family = family or readable_name(self.situation)
+            self._do_without(error)
         return {"family": self.family, "situation": self.situation.as_dict()}
 
     def restore(self, data: Mapping[str, Any], arm: str) -> None:
@@ -101,8 +106,16 @@ class Recaller:
         if self.family and data.get("situation"):
             self.situation = Situation.from_dict(data["situation"])
             self.arm = arm
-            self._settle()
+            try:
+                self._settle()
+            except StoreError as error:
+                self._do_without(error)
         self._chain = ["?"]
+
+    def _do_without(self, error: StoreError) -> None:
+        """Go on without the memory, which cannot be used because of ERROR: the run is worth more than what it could recall."""
+        logging.getLogger("wornpath").warning("%s", error)
+        self.known = self._covers = False
 
     def _settle(self) -> None:
         memory = self.experience.memory
@@ -118,6 +131,14 @@ class Recaller:
         config = self.experience.config
         if not (config.recall and config.plans and self._covers):
             return None
+        try:
+            return self._recalled_plan(goal)
+        except StoreError as error:
+            self._do_without(error)
+            return None
+
+    def _recalled_plan(self, goal: Goal) -> tuple[Plan, Record] | None:
+        config = self.experience.config
         for known in self.experience.memory.evidence(self.family, PLAN, self.situation.contexts):
             general = known.records[0]
             if general is None or not may_plan(general, self._standing, config.gate):
@@ -162,6 +183,13 @@ class Recaller:
         at = self.position(tracker) or self._again(tracker)
         if not (self.experience.config.recall and self.known and at):
             return []
+        try:
+            return self._recalled(at, tracker, allowed)
+        except StoreError as error:
+            self._do_without(error)
+            return []
+
+    def _recalled(self, at: str, tracker: Tracker, allowed: Callable[[Tool], bool]) -> list[Recalled]:
         out: list[Recalled] = []
         memory = self.experience.memory
         for known in memory.evidence(self.family, at, self.situation.contexts):
@@ -173,7 +201,7 @@ class Recaller:
             for body in memory.bodies(self.family, known.template):
                 if isinstance(body, Template):
                     out += self._filled(body, known, tracker, allowed)
-        return out[:MAX_RECALLED]
+        return list({r.action.key: r for r in reversed(out)}.values())[::-1][:MAX_RECALLED]
 
     def _filled(
         self, body: Template, known: Evidence, tracker: Tracker, allowed: Callable[[Tool], bool]
@@ -197,7 +225,8 @@ class Recaller:
         able = [r for r in recalled if r.covers and (r.sure > SURE or r.loop) and self._reversible(r.action)]
         at = self.position(tracker)
         if not at:
-            worth = [r for r in able if mode != "off" and r.evidence.chance > WORTH_A_TRY]
+            shut = mode == "off" or self._standing.closed or (mode == "certified" and not self._standing.certified)
+            worth = [r for r in able if not shut and r.evidence.chance > WORTH_A_TRY]
             return self._opened(
                 worth[:1], self._again(tracker), "another program that is known, since the last did not do"
             )
@@ -240,7 +269,11 @@ class Recaller:
             return ""
         self._lifter = self._lifter or Lifter(self.situation, roles=self.experience.config.roles)
         name = self._lifter.lift(action, tool.text, self._seen).id
-        return name if self.experience.memory.knows(self.family, name) else ""
+        try:
+            return name if self.experience.memory.knows(self.family, name) else ""
+        except StoreError as error:
+            self._do_without(error)
+            return ""
 
     def placed(self, state: State) -> State:
         """STATE with the family of its goal."""
@@ -292,7 +325,8 @@ def filled_plan(body: Mapping[str, Any], goal: Goal, situation: Situation) -> Pl
             if not found or found[0][1] <= SURE:
                 return None
             arguments = found[0][0].arguments
-            values = tuple(str(arguments[name]) for name in sorted(arguments) if name.startswith("value"))
+            names = sorted((n for n in arguments if n.startswith("value")), key=lambda n: int(n.removeprefix("value")))
+            values = tuple(str(arguments[name]) for name in names)
             expects.append(Predicate(raw["kind"], str(arguments["path"]), values))
         criterion = f"{expects[0].path} is there" if expects else ""
         subtasks.append(Subtask(number, says, item["kind"], criterion, tuple(expects)))

@@ -186,10 +186,15 @@ def audit_decision(decision: Decision) -> None:
     assert all(free or p == 0 for free, p in zip(decision.mask, decision.probabilities, strict=True))
     assert decision.mask[decision.chosen] and decision.probability > 0
     assert len({c.action.key for c in decision.candidates}) == n
-    priors = [c.prior for c in decision.candidates if c.source == "llm"]
-    assert not priors or sum(priors) == pytest.approx(1)
-    assert all(c.prior == 0 for c in decision.candidates if c.source != "llm")
-    assert any(c.action.tool == "finish" for c in decision.candidates)
+    priors = {c.source: 0.0 for c in decision.candidates}
+    for candidate in decision.candidates:
+        priors[candidate.source] += candidate.prior
+    total = priors.pop("llm", 0.0) + priors.pop(
+        "recalled", 0.0
+    )  # what is recalled can take over a share of the model's
+    assert total in (0, pytest.approx(1)) and not any(priors.values())
+    recalled = all(c.source == "recalled" for c in decision.candidates)  # then the model was not asked
+    assert recalled or any(c.action.tool == "finish" for c in decision.candidates)
 
 
 def audit_transitions(transitions: list[Transition], result: Result) -> None:

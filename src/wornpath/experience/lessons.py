@@ -96,6 +96,8 @@ def read_run(events: Iterable[Event]) -> Trace:
                 plan = from_json(Plan, data["plan"])
                 kinds = {s.id: s.kind for s in plan.subtasks}
                 trace.plans.append((plan, str(data.get("recalled") or "")))
+                if data.get("skipped"):  # a plan is a decision like any other
+                    trace.skipped, trace.arm = trace.skipped + 1, trace.arm or "skipped"
             case "subtask.started":
                 active = int(data["subtask"])
             case "model.called":
@@ -140,7 +142,6 @@ def read_run(events: Iterable[Event]) -> Trace:
                 if data.get("kind") == "rating":
                     trace.rating = str(data.get("rating") or "").replace("none", "")
                 trace.learn = trace.learn and data.get("kind") != "forget"
-                trace.learn = trace.learn and data.get("kind") != "forget"
             case _:
                 pass
     if steps:
@@ -157,15 +158,19 @@ def lessons(trace: Trace, texts: Mapping[str, Mapping[str, str]], *, roles: bool
     told: set[tuple[str, str]] = set()
     rewards = [s.reward for steps, _ in trace.passes for s in steps]
     total, gone = sum(rewards), 0.0
+    uses: dict[tuple[str, str], tuple[bool, float]] = {}
+    """Whether each recalled template did, all over the run, and the return from its first use: a loop over many files is one use."""
     for number, (steps, verdict) in enumerate(trace.passes):
         last = number == len(trace.passes) - 1
         good = trace.met if last else verdict == "met"
         for step in steps:
             if step.recalled:
                 fine = good and step.result in ("ok", "empty")
-                told.add((step.at, step.recalled))
-                out.append(Lesson(step.at, step.recalled, fine, total - gone))
+                before, value = uses.get((step.at, step.recalled), (True, total - gone))
+                uses[step.at, step.recalled] = (before and fine, value)
             gone += step.reward
+    out += [Lesson(at, template, ok, value) for (at, template), (ok, value) in uses.items()]
+    told |= uses.keys()
     for _, recalled in trace.plans[:1]:
         if recalled:
             told.add((PLAN, recalled))

@@ -8,7 +8,6 @@ literals and column names; a literal that lists what the goal lists (its columns
 from __future__ import annotations
 
 import ast
-import io
 import posixpath
 import re
 import tokenize
@@ -18,19 +17,25 @@ from itertools import product
 from typing import Any
 
 from wornpath.core import Action, canonical, digest
+from wornpath.experience.naming import Names
 from wornpath.experience.situation import Situation
+from wornpath.experience.source import Place, fitting, line_starts, literals, offset
 
 MAX_FILLED = 200
 """So many instances a template has at most, where its roles leave a choice."""
 MAX_SHORT_TEXT = 200
+COMMANDS = ("command", "cmd", "script", "query", "sql", "expression")
+"""Arguments that something interprets: only plain words and paths are put into them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hole:
-    """A place for a value. `roles` are (role, form) pairs that explain it; `was` the value itself while every use had the same."""
+    """A place for a value. `roles` are (role, form) pairs that explain it; `was` the value itself while every use had the same; `place`
+    what kind of source text it stands in, which decides how a value is written there (`source.fitting`)."""
 
     roles: frozenset[tuple[str, str]] = frozenset()
     was: str | None = None
+    place: Place = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +51,11 @@ Piece = str | Hole | Listing
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """An action in roles. Arguments are sequences of pieces, or plain values that are the same always; `open` are those that a model
-    writes anew each time."""
+    """An action in roles. Arguments are sequences of pieces, or plain values (lists and mappings too) that are the same always; `open` are
+    those that a model writes anew each time."""
 
     tool: str
-    arguments: Mapping[str, tuple[Piece, ...] | int | float | bool | None]
+    arguments: Mapping[str, Any]
     open: tuple[str, ...] = ()
 
     @property
@@ -104,7 +109,7 @@ class Lifter:
                 for value in values:
                     for form, text in _forms(value):
                         self.explained.setdefault(text, set()).add((role, form))
-        self.pattern = _alternatives(self.explained)
+        self.names = Names(self.explained)
         self.roles = roles
 
     def lift(self, action: Action, texts: Mapping[str, str], seen: Mapping[str, str] | None = None) -> Template:
@@ -115,16 +120,14 @@ class Lifter:
         strings = {n: v for n, v in action.arguments.items() if isinstance(v, str)}
         for name, value in action.arguments.items():
             if not isinstance(value, str):
-                arguments[name] = (
-                    value if isinstance(value, (int, float, bool)) or value is None else (canonical(value),)
-                )
+                arguments[name] = list(value) if isinstance(value, tuple) else value
             elif texts.get(name) == "code":
                 arguments[name] = self._code(value)
             elif name in texts and len(value) > MAX_SHORT_TEXT:
                 left.append(name)
             else:
                 others = {n: v for n, v in strings.items() if n != name and n not in texts}
-                pieces = self._text(value, self._extra(others, seen or {}))
+                pieces = self._text(value, self._extra(others, seen or {}), "sh" if name in COMMANDS else "")
                 if name in texts and not _explained(pieces):
                     left.append(name)
                 else:
@@ -138,46 +141,48 @@ class Lifter:
             return out
         for role, value in [*seen.items(), *((f"same {name}", value) for name, value in others.items())]:
             for form, text in _forms(value):
-                if form != "=" or not role.startswith("same "):
-                    out.setdefault(text, set()).add((role, form))
+                if form == "=" and role.startswith("same "):
+                    if "/" in value:
+                        continue
+                    form = "name"  # of a file in no folder, which is the whole of its path
+                out.setdefault(text, set()).add((role, form))
             group = group_of(value, self.situation.groups)
             if group:
                 out.setdefault(group, set()).add((f"group of {role}", "="))
         return out
 
-    def _text(self, text: str, extra: Mapping[str, set[tuple[str, str]]] | None = None) -> tuple[Piece, ...]:
-        explained, pattern = self.explained, self.pattern
-        if extra:
-            explained = {**self.explained}
-            for value, roles in extra.items():
-                explained[value] = explained.get(value, set()) | roles
-            pattern = _alternatives(explained)
-        whole = explained.get(text)
-        if whole:
-            return (Hole(frozenset(whole), text),)
-        if pattern is None:
-            return (text,) if text else ()
+    def _text(
+        self, text: str, extra: Mapping[str, set[tuple[str, str]]] | None = None, place: Place = ""
+    ) -> tuple[Piece, ...]:
+        extra = extra or {}
+
+        def hole(value: str) -> Hole:
+            return Hole(frozenset(self.explained.get(value, set()) | extra.get(value, set())), value, place)
+
+        if text and (text in self.explained or text in extra):
+            return (hole(text),)
         out: list[Piece] = []
         at = 0
-        for match in pattern.finditer(text):
-            if match.start() > at:
-                out.append(text[at : match.start()])
-            out.append(Hole(frozenset(explained[match[0]]), match[0]))
-            at = match.end()
-        if at < len(text):
-            out.append(text[at:])
-        return tuple(out)
+        escapes = place not in ("", "sh", "0", ".") and "r" not in place
+        for start, end in self.names.spans(text, Names(extra) if extra else None):
+            if escapes and text[max(0, start - 1) : start] == "\\":  # "\new" does not say new
+                continue
+            out += [text[at:start], hole(text[start:end])]
+            at = end
+        return _joined([*out, text[at:]])
 
     def _code(self, code: str) -> tuple[Piece, ...]:
         """CODE with the literals that name things lifted. What does not parse is taken as it is."""
+        if "\r" in code.replace("\r\n", "\n"):  # ast ends a line there and tokenize does not
+            return (code,)
         try:
-            tree = ast.parse(code)
-            spans = [*self._listings(tree, code)]
+            spans = [*self._listings(ast.parse(code), code)]
             taken = [(a, b) for a, b, _ in spans]
-            for start, end, field in _liftable(code):
+            for start, end, place in literals(code):
                 if not any(a <= start < b for a, b in taken):
-                    spans.append((start, end, self._field(code[start:end]) if field else self._text(code[start:end])))
-        except (SyntaxError, ValueError, tokenize.TokenError, RecursionError):
+                    text = code[start:end]
+                    spans.append((start, end, self._field(text) if place == "." else self._text(text, place=place)))
+        except (SyntaxError, ValueError, IndexError, tokenize.TokenError, RecursionError, MemoryError):
             return (code,)
         out: list[Piece] = []
         at = 0
@@ -193,7 +198,7 @@ class Lifter:
         roles = {
             (r, f) for r, f in self.explained.get(name, ()) if r.startswith(("column", "goal.columns")) and f == "="
         }
-        return (Hole(frozenset(roles), name),) if roles else (name,)
+        return (Hole(frozenset(roles), name, "."),) if roles else (name,)
 
     def _listings(self, tree: ast.AST, code: str) -> Iterator[tuple[int, int, tuple[Piece, ...]]]:
         """The literals in TREE that are the goal's columns or groups."""
@@ -202,7 +207,7 @@ class Lifter:
         known = {canonical(value): Listing(kind, form) for kind, form, value in _listed(self.situation)}
         if not known:
             return
-        starts = _line_starts(code)
+        starts = line_starts(code)
         for node in ast.walk(tree):
             if isinstance(node, (ast.Dict, ast.List, ast.Tuple, ast.Set)) and node.end_lineno is not None:
                 try:
@@ -213,9 +218,10 @@ class Lifter:
                 found = known.get(_canonical(kept))
                 if found is not None and not isinstance(node, ast.Set):
                     wrapped = Listing(found.kind, f"{found.form} tuple") if isinstance(node, ast.Tuple) else found
-                    start = _offset(code, starts, node.lineno, node.col_offset)
-                    end = _offset(code, starts, node.end_lineno, node.end_col_offset or 0)
-                    yield start, end, (wrapped,)
+                    start = offset(code, starts, node.lineno, node.col_offset)
+                    end = offset(code, starts, node.end_lineno, node.end_col_offset or 0)
+                    if _says(code[start:end], value):  # until Python 3.11 the places inside f-strings are wrong
+                        yield start, end, (wrapped,)
 
 
 def agree(one: Template, other: Template) -> Template | None:
@@ -234,7 +240,7 @@ def agree(one: Template, other: Template) -> Template | None:
                 was = mine.was if mine.was == yours.was else None
                 if not both and was is None:
                     return None
-                merged.append(Hole(both, was))
+                merged.append(Hole(both, was, mine.place or yours.place))
             else:
                 merged.append(mine)
         arguments[name] = tuple(merged)
@@ -251,11 +257,7 @@ def fill(template: Template, situation: Situation, seen: Mapping[str, str] | Non
     Nothing where a role has no value today.
     """
     names = list(template.arguments)
-    dependent = [
-        n
-        for n in names
-        if any(r.startswith(("same ", "group of same ")) for h in _holes(template, n) for r, _ in h.roles)
-    ]
+    dependent = [n for n in names if _dependent(template.arguments[n])]
     choices: list[list[tuple[Any, float]]] = []
     first = [n for n in names if n not in dependent]
     for name in first:
@@ -272,13 +274,26 @@ def fill(template: Template, situation: Situation, seen: Mapping[str, str] | Non
             found = _argument(template.arguments[name], situation, known)
             if not found:
                 break
-            arguments[name] = found[0][0]
+            arguments[name] = known[f"same {name}"] = found[0][0]
             sure = min(sure, found[0][1])
         else:
             out.append((Action.of(template.tool, arguments), sure))
         if len(out) >= MAX_FILLED:
             break
     return sorted(out, key=lambda pair: -pair[1])
+
+
+def _dependent(value: Any) -> bool:
+    """Whether an argument follows from the others. One that is a thing of its own leads, although its name is in another argument too."""
+    holes = [p for p in value if isinstance(p, Hole)] if isinstance(value, tuple) else []
+    if len(holes) == 1 == len(value) and any(f == "=" and not _sibling(r) for r, f in holes[0].roles):
+        return False
+    return any(_sibling(role) for hole in holes for role, _ in hole.roles)
+
+
+def _sibling(role: str) -> bool:
+    """Whether ROLE is played by another argument of the same action."""
+    return role.startswith(("same ", "group of same "))
 
 
 def _argument(value: Any, situation: Situation, known: Mapping[str, str]) -> list[tuple[Any, float]]:
@@ -315,14 +330,17 @@ def _values(piece: Hole | Listing, situation: Situation, known: Mapping[str, str
             return []
         return [(repr(tuple(found)) if piece.form.endswith(" tuple") else repr(found), 1.0)]
     scores: dict[str, float] = {}
-    for role, form in sorted(piece.roles):
-        values = _role(role, situation, known)
-        texts = list(dict.fromkeys(t for v in values for t in (_form(v, form),) if t))
+    siblings = {(r, f) for r, f in piece.roles if _sibling(r) and _role(r, situation, known)}
+    for role, form in sorted(
+        siblings or piece.roles
+    ):  # what the action itself tells goes before what is like it elsewhere
+        formed = (_form(v, form) for v in _role(role, situation, known))
+        texts = {t for v in formed if v and (t := fitting(v, piece.place)) is not None}
         for text in texts:
             scores[text] = scores.get(text, 0.0) + 1 / len(texts)
     if not scores:
         return [(piece.was, 1.0)] if piece.was is not None and not piece.roles else []
-    ranked = sorted(scores.items(), key=lambda pair: -pair[1])
+    ranked = sorted(scores.items(), key=lambda pair: (-pair[1], pair[0]))
     best, second = ranked[0][1], ranked[1][1] if len(ranked) > 1 else 0.0
     return [(text, score / (score + (second if score == best else best))) for text, score in ranked]
 
@@ -396,68 +414,15 @@ def _listed(situation: Situation) -> Iterator[tuple[str, str, Any]]:
         yield "groups", "dotted inverse", {f".{e}": n for n, m in situation.groups.items() for e in m}
 
 
-# -- source text -----------------------------------------------------------------------------------
+# -- pieces ----------------------------------------------------------------------------------------
 
 
-def _liftable(code: str) -> Iterator[tuple[int, int, bool]]:
-    """Where CODE names things: the insides of its string literals, its numbers, and names after a dot (marked)."""
-    starts = _line_starts(code)
-    before = ""
-    for token in tokenize.generate_tokens(io.StringIO(code).readline):
-        start = starts[token.start[0] - 1] + token.start[1]
-        end = starts[token.end[0] - 1] + token.end[1]
-        if token.type == tokenize.STRING or token.type == getattr(tokenize, "FSTRING_MIDDLE", -1):
-            inside = _outside_braces(code, start, end) if _formatted(token) else [(start, end)]
-            yield from ((a, b, False) for a, b in inside)
-        elif token.type == tokenize.NUMBER or (token.type == tokenize.NAME and before == "."):
-            yield start, end, token.type == tokenize.NAME
-        before = token.string
-
-
-def _formatted(token: tokenize.TokenInfo) -> bool:
-    """Whether TOKEN is a whole f-string (until Python 3.11 they are one token): names inside its braces are the program's own."""
-    return token.type == tokenize.STRING and "f" in token.string[:3].split("'")[0].split('"')[0].lower()
-
-
-def _outside_braces(code: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-    depth, begin = 0, start
-    for at in range(start, end):
-        if code[at] == "{":
-            if depth == 0 and at > begin:
-                yield begin, at
-            depth += 1
-        elif code[at] == "}" and depth:
-            depth -= 1
-            begin = at + 1
-    if depth == 0 and begin < end:
-        yield begin, end
-
-
-def _line_starts(code: str) -> list[int]:
-    out = [0]
-    for line in code.splitlines(keepends=True):
-        out.append(out[-1] + len(line))
-    return out
-
-
-def _offset(code: str, starts: list[int], line: int, column: int) -> int:
-    """The index in CODE of what `ast` gives as a LINE and a COLUMN in UTF-8 bytes."""
-    start = starts[line - 1]
-    text = code[start : starts[line]] if line < len(starts) else code[start:]
-    return start + len(text.encode()[:column].decode(errors="ignore"))
-
-
-def _alternatives(values: Iterable[str]) -> re.Pattern[str] | None:
-    """A pattern for any of VALUES as a whole word, the longest first."""
-    ordered = sorted({v for v in values if v}, key=lambda v: (-len(v), v))
-    if not ordered:
-        return None
-    parts = []
-    for value in ordered:
-        left = r"(?<![A-Za-z0-9])(?<![A-Za-z0-9]_)" if re.match(r"[A-Za-z0-9]", value) else ""
-        right = r"(?![A-Za-z0-9])(?!_[A-Za-z0-9])" if re.search(r"[A-Za-z0-9]$", value) else ""
-        parts.append(f"{left}{re.escape(value)}{right}")
-    return re.compile("|".join(parts))
+def _says(text: str, value: Any) -> bool:
+    """Whether TEXT is a literal of VALUE."""
+    try:
+        return bool(ast.literal_eval(text) == value)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return False
 
 
 def _canonical(value: Any) -> str:
@@ -485,17 +450,13 @@ def _joined(pieces: Iterable[Piece]) -> tuple[Piece, ...]:
     return tuple(out)
 
 
-def _holes(template: Template, name: str) -> list[Hole]:
-    value = template.arguments[name]
-    return [p for p in value if isinstance(p, Hole)] if isinstance(value, tuple) else []
-
-
 def _piece_json(piece: Piece) -> Any:
     if isinstance(piece, str):
         return piece
     if isinstance(piece, Listing):
         return {"kind": piece.kind, "form": piece.form}
-    return {"roles": sorted(map(list, piece.roles)), "was": piece.was}
+    place = {"place": piece.place} if piece.place else {}
+    return {"roles": sorted(map(list, piece.roles)), "was": piece.was, **place}
 
 
 def _piece(data: Any) -> Piece:
@@ -503,4 +464,4 @@ def _piece(data: Any) -> Piece:
         return data
     if "kind" in data:
         return Listing(data["kind"], data["form"])
-    return Hole(frozenset((r, f) for r, f in data["roles"]), data["was"])
+    return Hole(frozenset((r, f) for r, f in data["roles"]), data["was"], data.get("place", ""))

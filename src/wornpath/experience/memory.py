@@ -11,10 +11,12 @@ import json
 import os
 import sqlite3
 import threading
+import time
 import weakref
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,20 +27,27 @@ from wornpath.experience.situation import Situation
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 SIMILAR = 0.42
 """From this similarity on a goal belongs to a family."""
 PROTOTYPES = 24
 """So many of a family's goals are kept to compare new ones with."""
 RECENT = 8
+OPEN_TRIES = 20
+"""Two processes that make one file's journal at once can lock each other out for a moment; no busy timeout covers that."""
 
 _SCHEMA = """
 create table if not exists family (id integer primary key, name text unique not null);
 create table if not exists member (run_id text primary key, family integer not null, words text not null, shape text not null,
     met integer, arm text not null default '', skipped integer not null default 0, tokens integer not null default 0);
 create index if not exists member_family on member (family, met);
+create index if not exists member_order on member (family);
 create table if not exists template (id text not null, variant integer not null, family integer not null, kind text not null,
     body text not null, primary key (family, id, variant));
+create table if not exists taught (family integer not null, template text not null, run_id text not null, kind text not null,
+    body text not null);
+create index if not exists taught_run on taught (run_id);
+create index if not exists taught_template on taught (family, template);
 create table if not exists used (run_id text not null, family integer not null, position text not null, template text not null,
     ok integer not null, value real not null, at integer not null);
 create index if not exists used_run on used (run_id);
@@ -141,31 +150,43 @@ class Memory:
     @property
     def _db(self) -> sqlite3.Connection:
         """The connection, opened at first use; a child process opens its own. Raises StoreError where that is not possible."""
-        if self._connection is None or (self._pid != os.getpid() and self.path is not None):
-            self._pid, self._connection = os.getpid(), self._open()
+        if self._connection is not None and self._pid != os.getpid() and self.path is not None:
+            self.close()
+        if self._connection is None:
+            self._connection = self._open()
+            self._pid = os.getpid()
         return self._connection
 
     def _open(self) -> sqlite3.Connection:
         try:
             if self.path is not None:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
-            target = self.path or ":memory:"
-            db = sqlite3.connect(target, timeout=10.0, check_same_thread=False, isolation_level=None)
+            db = sqlite3.connect(self.path or ":memory:", timeout=10.0, check_same_thread=False, isolation_level=None)
+        except (sqlite3.Error, OSError) as error:
+            raise self._unusable("opened", error) from None
+        try:
             if self.path is not None:
-                db.execute("pragma journal_mode=wal")
+                _with_journal(db)
             db.execute("pragma synchronous=normal")
             version = db.execute("pragma user_version").fetchone()[0]
             if version > SCHEMA_VERSION:
                 raise StoreError(
                     f"{self.path} was written by a newer release (version {version}); update Wornpath, or move the file away."
                 )
-            db.executescript(_SCHEMA)
-            db.execute(f"pragma user_version={SCHEMA_VERSION}")
+            if version < SCHEMA_VERSION:
+                db.executescript(f"begin immediate; {_SCHEMA} pragma user_version={SCHEMA_VERSION}; commit")
             return db
-        except (sqlite3.Error, OSError) as error:
-            raise StoreError(
-                f"The memory {self.path} cannot be opened: {error}. Move it away to build it again from the runs."
-            ) from None
+        except sqlite3.Error as error:
+            db.close()
+            raise self._unusable("opened", error) from None
+        except BaseException:
+            db.close()
+            raise
+
+    def _unusable(self, what: str, error: Exception) -> StoreError:
+        return StoreError(
+            f"The memory {self.path or ''} cannot be {what}: {error}. Without it nothing is recalled; where it is damaged, move it away."
+        )
 
     @contextmanager
     def _write(self) -> Iterator[sqlite3.Connection]:
@@ -174,13 +195,13 @@ class Memory:
                 self._db.execute("begin immediate")
                 yield self._db
                 self._db.execute("commit")
-            except sqlite3.Error as error:
-                if self._db.in_transaction:
-                    self._db.execute("rollback")
-                raise StoreError(f"The memory {self.path or ''} could not be written: {error}.") from None
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("rollback")
+            except BaseException as error:
+                db = self._connection
+                if db is not None and db.in_transaction:
+                    with suppress(sqlite3.Error):
+                        db.execute("rollback")
+                if isinstance(error, sqlite3.Error):
+                    raise self._unusable("written", error) from None
                 raise
 
     def _all(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
@@ -188,9 +209,7 @@ class Memory:
             try:
                 return self._db.execute(sql, values).fetchall()
             except sqlite3.Error as error:
-                raise StoreError(
-                    f"The memory {self.path} cannot be read: {error}. Move it away to build it again from the runs."
-                ) from None
+                raise self._unusable("read", error) from None
 
     # -- families ----------------------------------------------------------------------------------
 
@@ -198,9 +217,8 @@ class Memory:
         """The family that a goal in SITUATION belongs to: that of the most similar goal so far; None where none is similar enough."""
         best, name = 0.0, None
         for words, shape, found in self._all(
-            "select words, shape, name from"
-            " (select member.*, row_number() over (partition by family order by rowid desc) as nth from member)"
-            " join family on family.id = family where nth <= ?",
+            "select distinct words, shape, name from family join member on member.rowid in"
+            " (select rowid from member where family = family.id order by rowid desc limit ?)",
             PROTOTYPES,
         ):
             score = similarity(situation.words, situation.shape, frozenset(words.split()), frozenset(shape.split()))
@@ -224,8 +242,7 @@ class Memory:
 
     def new_name(self, situation: Situation) -> str:
         """A readable name for a family that begins with SITUATION."""
-        words = sorted(situation.words, key=lambda w: (-len(w), w))[:3] or ["task"]
-        base = "-".join(sorted(words))[:40]
+        base = readable_name(situation)
         taken = {name for (name,) in self._all("select name from family")}
         return (
             base if base not in taken else next(f"{base}-{n}" for n in range(2, 10_000) if f"{base}-{n}" not in taken)
@@ -250,7 +267,10 @@ class Memory:
             family,
             template,
         )
-        return [Template.from_dict(json.loads(body)) if kind == "action" else json.loads(body) for kind, body in rows]
+        try:
+            return [_template(body) if kind == "action" else json.loads(body) for kind, body in rows]
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise self._unusable("read", error) from None
 
     def knows(self, family: str, template: str) -> bool:
         return bool(
@@ -273,10 +293,17 @@ class Memory:
 
     def evidence(self, family: str, position: str, contexts: Sequence[str]) -> list[Evidence]:
         """What was used at POSITION, in each of CONTEXTS, the most promising first."""
+        numbers = {within(position, context): n for n, context in enumerate(contexts)}
+        rows = self._all(
+            "select position, template, ok, bad, tally.value, recent from tally where family ="
+            f" (select id from family where name = ?) and position in ({', '.join('?' * len(numbers))})",
+            family,
+            *numbers,
+        )
         found: dict[str, list[Record | None]] = {}
-        for number, context in enumerate(contexts):
-            for record in self.records(family, within(position, context)):
-                found.setdefault(record.template, [None] * len(contexts))[number] = record
+        for at, *row in rows:
+            record = Record(*row)
+            found.setdefault(record.template, [None] * len(contexts))[numbers[at]] = record
         first = [r for records in found.values() for r in records[:1] if r is not None]
         good, again = sum(max(0, r.ok - 1) for r in first), sum(r.uses - 1 for r in first)
         usual = (good + 1) / (again + 2)
@@ -299,8 +326,8 @@ class Memory:
             row = (run_id, number, words, shape, met, outcome.arm, outcome.skipped, outcome.tokens)
             db.execute("insert into member values (?, ?, ?, ?, ?, ?, ?, ?)", row)
             for lesson in lessons:
-                template = self._keep(db, number, lesson)
-                at = db.execute("select coalesce(max(at), 0) + 1 from used").fetchone()[0]
+                template = self._keep(db, number, run_id, lesson)
+                at = db.execute("select coalesce(max(rowid), 0) + 1 from used").fetchone()[0]
                 for context in situation.contexts:
                     position = within(lesson.position, context)
                     db.execute(
@@ -309,32 +336,35 @@ class Memory:
                     )
                     self._count(db, number, position, template, lesson.ok, lesson.value)
 
-    def _keep(self, db: sqlite3.Connection, family: int, lesson: Lesson) -> str:
-        """Store the lesson's template, its holes narrowed by this use; gives its name."""
+    def _keep(self, db: sqlite3.Connection, family: int, run_id: str, lesson: Lesson) -> str:
+        """Store the lesson's template, its holes narrowed by this use; gives its name. What this run itself taught is kept beside it, so
+        that it can be taken out again."""
         if lesson.body is None:
             return lesson.template
-        if not isinstance(lesson.body, Template):
-            db.execute(
-                "insert or replace into template values (?, 0, ?, ?, ?)",
-                (lesson.template, family, lesson.kind, canonical(lesson.body)),
-            )
-            return lesson.template
-        rows = db.execute(
-            "select variant, body from template where family = ? and id = ? order by variant", (family, lesson.template)
-        ).fetchall()
-        for variant, body in rows:
-            both = agree(Template.from_dict(json.loads(body)), lesson.body)
-            if both is not None:
-                db.execute(
-                    "update template set body = ? where family = ? and id = ? and variant = ?",
-                    (canonical(both.as_dict()), family, lesson.template, variant),
-                )
-                return lesson.template
-        db.execute(
-            "insert into template values (?, ?, ?, ?, ?)",
-            (lesson.template, len(rows), family, lesson.kind, canonical(lesson.body.as_dict())),
-        )
+        body = canonical(lesson.body.as_dict() if isinstance(lesson.body, Template) else lesson.body)
+        db.execute("insert into taught values (?, ?, ?, ?, ?)", (family, lesson.template, run_id, lesson.kind, body))
+        self._narrow(db, family, lesson.template, lesson.kind, body)
         return lesson.template
+
+    def _narrow(self, db: sqlite3.Connection, family: int, name: str, kind: str, body: str) -> None:
+        """Put one more use, BODY, of the template NAME to its variants: into the first that it agrees with, else as one of its own."""
+        if kind != "action":
+            db.execute("insert or replace into template values (?, 0, ?, ?, ?)", (name, family, kind, body))
+            return
+        rows = db.execute(
+            "select variant, body from template where family = ? and id = ? order by variant", (family, name)
+        ).fetchall()
+        for variant, known in rows:
+            both = agree(_template(known), _template(body))
+            if both is not None:
+                narrowed = canonical(both.as_dict())
+                if narrowed != known:
+                    db.execute(
+                        "update template set body = ? where family = ? and id = ? and variant = ?",
+                        (narrowed, family, name, variant),
+                    )
+                return
+        db.execute("insert into template values (?, ?, ?, ?, ?)", (name, len(rows), family, kind, body))
 
     def _count(self, db: sqlite3.Connection, family: int, position: str, template: str, ok: bool, value: float) -> None:
         db.execute(
@@ -345,56 +375,108 @@ class Memory:
         )
 
     def forget(self, run_id: str) -> bool:
-        """Take out what RUN_ID taught; whether there was anything. Templates that it shared stay as they are."""
+        """Take out what RUN_ID taught, as if it had never been learnt; whether there was anything."""
         with self._write() as db:
             return self._drop(db, run_id)
 
     def forget_family(self, family: str) -> int:
         """Take out all of FAMILY; gives how many runs that were."""
-        rows = self._all("select run_id from member join family on family.id = family where name = ?", family)
         with self._write() as db:
-            for (run_id,) in rows:
-                self._drop(db, run_id)
-            db.execute("delete from template where family = (select id from family where name = ?)", (family,))
-            db.execute("delete from family where name = ?", (family,))
-        return len(rows)
+            found = db.execute("select id from family where name = ?", (family,)).fetchone()
+            if found is None:
+                return 0
+            gone = db.execute("delete from member where family = ?", found).rowcount
+            for table in ("template", "taught", "used", "tally"):
+                db.execute(f"delete from {table} where family = ?", found)
+            db.execute("delete from family where id = ?", found)
+        return gone
 
     def clear(self) -> None:
         with self._write() as db:
-            for table in ("family", "member", "template", "used", "tally"):
+            for table in ("family", "member", "template", "taught", "used", "tally"):
                 db.execute(f"delete from {table}")
 
     def _drop(self, db: sqlite3.Connection, run_id: str) -> bool:
         touched = db.execute(
             "select distinct family, position, template from used where run_id = ?", (run_id,)
         ).fetchall()
-        gone = db.execute("delete from member where run_id = ?", (run_id,)).rowcount
-        if not touched:
-            return gone > 0
-        db.execute("delete from used where run_id = ?", (run_id,))
-        for family, position, template in touched:
-            db.execute(
-                "delete from tally where family = ? and position = ? and template = ?", (family, position, template)
-            )
-            for ok, value in db.execute(
-                "select ok, value from used where family = ? and position = ? and template = ? order by at",
-                (family, position, template),
-            ).fetchall():
-                self._count(db, family, position, template, bool(ok), value)
-            if not db.execute(
-                "select 1 from used where family = ? and template = ? limit 1", (family, template)
-            ).fetchone():
-                db.execute("delete from template where family = ? and id = ?", (family, template))
-        return True
+        taught = db.execute("select distinct family, template from taught where run_id = ?", (run_id,)).fetchall()
+        families = {family for (family,) in db.execute("select family from member where run_id = ?", (run_id,))}
+        for table in ("member", "used", "taught"):
+            db.execute(f"delete from {table} where run_id = ?", (run_id,))
+        for key in touched:
+            self._recount(db, *key)
+        for key in taught:
+            self._relearn(db, *key)
+        for family in families:
+            if not db.execute("select 1 from member where family = ? limit 1", (family,)).fetchone():
+                db.execute("delete from family where id = ?", (family,))
+        return bool(families or touched)
+
+    def _recount(self, db: sqlite3.Connection, *key: Any) -> None:
+        """Make the tally of KEY (family, position, template) anew from the uses that are left."""
+        db.execute("delete from tally where family = ? and position = ? and template = ?", key)
+        uses = db.execute(
+            "select ok, value from used where family = ? and position = ? and template = ? order by at", key
+        ).fetchall()
+        if uses:
+            good = sum(ok for ok, _ in uses)
+            value = sum(value for _, value in uses) / len(uses)
+            recent = "".join("+" if ok else "-" for ok, _ in uses[-RECENT:])
+            db.execute("insert into tally values (?, ?, ?, ?, ?, ?, ?)", (*key, good, len(uses) - good, value, recent))
+
+    def _relearn(self, db: sqlite3.Connection, family: int, template: str) -> None:
+        """Make the variants of TEMPLATE anew from what the runs that are left taught; where none taught it, it is gone, although some may
+        have recalled it."""
+        db.execute("delete from template where family = ? and id = ?", (family, template))
+        left = db.execute(
+            "select kind, body from taught where family = ? and template = ? order by rowid", (family, template)
+        ).fetchall()
+        for kind, body in left:
+            self._narrow(db, family, template, kind, body)
 
     def runs(self) -> set[str]:
         return {run_id for (run_id,) in self._all("select run_id from member")}
 
     def close(self) -> None:
+        """Close the connection; the next use opens it again. One that was inherited from a parent process is left to that."""
         with self._lock:
-            if self._connection is not None and self._pid == os.getpid():
-                self._connection.close()
+            if self._connection is not None:
+                if self._pid == os.getpid():
+                    self._connection.close()
+                else:
+                    _inherited.append(self._connection)
             self._connection = None
+
+    def __del__(self) -> None:
+        with suppress(Exception):
+            self.close()
+
+
+_inherited: list[sqlite3.Connection] = []
+"""Connections of a parent process, never to be closed here: SQLite would take the parent's locks and journal away."""
+
+
+def _with_journal(db: sqlite3.Connection) -> None:
+    for number in range(OPEN_TRIES):
+        try:
+            db.execute("pragma journal_mode=wal")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or number == OPEN_TRIES - 1:
+                raise
+            time.sleep(0.05)
+
+
+@lru_cache(maxsize=512)
+def _template(body: str) -> Template:
+    return Template.from_dict(json.loads(body))
+
+
+def readable_name(situation: Situation) -> str:
+    """A name for the family of SITUATION's goal, of the longest of its words."""
+    words = sorted(situation.words, key=lambda w: (-len(w), w))[:3] or ["task"]
+    return "-".join(sorted(words))[:40]
 
 
 def within(position: str, context: str) -> str:

@@ -21,22 +21,59 @@ from wornpath.experience.text import content_words, identifiers, words
 from wornpath.tools.documents import preview
 from wornpath.tools.workspace import FileEntry, Workspace
 
+MAX_GOAL_READ = 8000
+"""Characters of the goal that are looked at: what comes after is material, and every name in it would be a role of its own."""
 MAX_VALUES = 200
 MAX_FILES = 2000
 MAX_READ = 240
 """Text files that are looked into for what the goal names."""
+MAX_PACKED = 12
+"""Spreadsheets and documents among them, which take a hundred times as long to open."""
 SAMPLES = 8
+NEAR = 60
+"""Characters around a name in which its cue is looked for."""
 TABLES = (".csv", ".tsv", ".xlsx")
 UNREADABLE = (".png", ".jpg", ".jpeg", ".gif", ".zip", ".gz", ".tar", ".mp3", ".wav", ".ogg", ".mp4")
 PACKED = (".xlsx", ".docx", ".pdf")
 
-_PATH = re.compile(r"(?<![\w/.])(?:[\w\-.]+/)*[\w\-.]*\w\.[A-Za-z][A-Za-z0-9]{0,4}\b(?!\()|(?<![\w/.])(?:[\w\-.]+/)+")
-_GROUP = re.compile(r"([\w\- ]+?|[\u4e00-\u9fff]+)\s*[(（]([^()（）]{1,80})[)）]")
+_ENDLESS = re.compile(r"[\w\-./:]{400,}", re.ASCII)
+"""No name is that long, and patterns for names take time in the square of it."""
+_PATH = re.compile(
+    r"(?<![A-Za-z0-9_/.\-])(?:[\w\-.]+/)*[\w\-.]*\w\.[A-Za-z][A-Za-z0-9]{0,4}(?![A-Za-z0-9_])(?!\()|(?<![A-Za-z0-9_/.\-])(?:[\w\-.]+/)+"
+)
+_BRACKET = re.compile(r"[(（]([^()（）]{1,80})[)）]")
+_BEFORE = re.compile(r"([A-Za-z0-9_\-]{1,40}|[\u4e00-\u9fff]{1,20})\s*$")
+_CJK_LEAD = re.compile(
+    r".*(?:写入|写到|写成|存为|存到|存入|存成|输出到|导出到|导出为|归入|归到|放进|放到|放入|移到|移入|分为|分成|读取|打开|整理|汇总|统计|叫做|名为"
+    r"|[把将按从在到为成入给用和与叫是的、，])",
+    re.DOTALL,
+)
+"""Chinese is written without spaces: what stands before a name in the same run."""
 _COLUMNS = re.compile(
-    r"(?:columns?|fields?|keys?|列|字段)(?:\s+(?:named|called|are)|名?[为是])?\s*[:：]?\s*"
+    r"(?:\b(?:columns?|fields?|keys?)\b|列(?![出表举为入])|字段)(?:\s+(?:named|called|are)|名?[为是])?\s*[:：]?\s*"
     r"([\w\-]+(?:,[\w\-]+)+|[\w\-]+(?:\s*(?:,|，|、|\band\b|和)\s*[\w\-]+)*)",
     re.IGNORECASE,
 )
+_NO_COLUMN = {
+    "of",
+    "in",
+    "to",
+    "that",
+    "the",
+    "from",
+    "by",
+    "for",
+    "with",
+    "which",
+    "is",
+    "are",
+    "on",
+    "at",
+    "as",
+    "it",
+    "and",
+    "or",
+}
 _LISTED = re.compile(r"\s*(?:,|，|、|\band\b|和)\s*")
 _LABEL = re.compile(r"^\s*[-*#]?\s*([^\W\d_][\w /\-]{0,30}?)\s*[:：=]\s*(\S.*)?$")
 _NUMBER = re.compile(r"(?<![\w.])-?\d+(?:[.,]\d+)*(?![\w])")
@@ -103,7 +140,8 @@ def take(goal: str, workspace: Workspace) -> Situation:
 
 class _Taker:
     def __init__(self, goal: str, files: Sequence[FileEntry], workspace: Workspace) -> None:
-        self.goal, self.files, self.workspace = goal, files, workspace
+        self.goal = _ENDLESS.sub(" ", goal[:MAX_GOAL_READ])
+        self.files, self.workspace = files, workspace
         self.found = Situation()
         self.spans: list[tuple[int, int]] = []
         """Where the goal names things: what is left of it are its words."""
@@ -134,37 +172,37 @@ class _Taker:
 
     def _groups(self) -> None:
         """`images (jpg, png), music (mp3)`, and the wordings for the same with "into" or "to"."""
-        for match in _GROUP.finditer(self.goal):
-            words = match[1].split()
-            if not words:  # a bracket after no word: "Dora (www.example.com)" at the end of a longer one
+        for match in _BRACKET.finditer(self.goal):
+            before = _BEFORE.search(self.goal[max(0, match.start() - NEAR) : match.start()])
+            if before is None:
                 continue
-            name = words[-1] if match[1].isascii() else match[1].strip()
-            members = tuple(m.strip().strip(".*") for m in re.split(r"[,，、/]|\band\b|和", match[2]) if m.strip())
+            name = before[1] if before[1].isascii() else _CJK_LEAD.sub("", before[1]) or before[1]
+            members = tuple(m.strip().strip(".*") for m in re.split(r"[,，、/]|\band\b|和", match[1]) if m.strip())
             if members and all(re.fullmatch(r"[\w\-]{1,12}", m) for m in members):
                 self.found.groups[name] = members
-                self.spans.append(match.span())
+                self.spans.append((match.start() - (len(before[0]) - before[0].find(name)), match.end()))
         if self.found.groups:
             self.add("goal.group", self.found.groups)
 
     def _goal_paths(self) -> None:
         """Paths in the goal: new or there already, file or folder, by extension, by the word before, and by the order of mention."""
         kinds: dict[str, list[str]] = {}
-        for match in _PATH.finditer(self.goal):
-            path = match[0].removeprefix("./")
-            if any(a <= match.start() < b for a, b in self.spans):
+        for begin, end in [span for match in _PATH.finditer(self.goal) for span in self._paths(*match.span())]:
+            if any(a <= begin < b for a, b in self.spans):
                 continue
-            self.spans.append(match.span())
+            path = self.goal[begin:end].removeprefix("./")
+            self.spans.append((begin, end))
             name = path.rstrip("/")
             folder = path.endswith("/") or name in self.folders
             there = name in self.paths or name in self.folders
             kind = f"goal.{'folder' if folder else 'file'}.{'old' if there else 'new'}"
             kinds.setdefault(kind, []).append(name)
             extension = posixpath.splitext(name)[1].casefold()
-            cue = _cue(self.goal[: match.start()])
+            cue = _cue(self.goal[max(0, begin - NEAR) : begin])
             for role in (f"{kind}{extension}" if extension else "", f"{kind} after {cue}" if cue else ""):
                 if role:
                     self.add(role, (*self.found.roles.get(role, ()), name))
-        for folder_name in sorted(self.folders, key=len, reverse=True):
+        for folder_name in sorted((f for f in self.folders if f in self.goal), key=len, reverse=True):
             at = re.search(rf"(?<![\w/.]){re.escape(folder_name)}(?![\w/])", self.goal)
             if at and not any(a <= at.start() < b for a, b in self.spans):
                 self.spans.append(at.span())
@@ -175,11 +213,38 @@ class _Taker:
                 self.add(f"{kind} first", names[:1])
                 self.add(f"{kind} last", names[-1:])
 
+    def _paths(self, start: int, end: int) -> list[tuple[int, int]]:
+        """The paths from START to END of the goal: Chinese that runs on from one to the next is no part of either."""
+        out: list[tuple[int, int]] = []
+        while True:
+            begin = end - len(self._without_lead(self.goal[start:end]))
+            out.append((begin, end))
+            earlier = _PATH.search(self.goal, start, begin) if begin > start else None
+            if earlier is None:
+                return out[::-1]
+            start, end = earlier.span()
+
+    def _without_lead(self, path: str) -> str:
+        """PATH without the Chinese words that run into it: from where a file or folder that is there begins, else after the last word that
+        leads to a name, else where Latin letters begin."""
+        if path.isascii() or path.rstrip("/") in self.paths | self.folders:
+            return path
+        for start in range(1, len(path) - 2):
+            if path[start:].rstrip("/") in self.paths | self.folders:
+                return path[start:]
+        folder, slash, name = path.rpartition("/") if not path.endswith("/") else ("", "", path)
+        if slash:
+            lead = folder.partition("/")
+            return path[len(lead[0]) - len(_after_lead(lead[0])) :]
+        return _after_lead(name)
+
     def _goal_columns(self) -> None:
         match = _COLUMNS.search(self.goal)
         if match is None:
             return
         names = [n for n in _LISTED.split(match[1]) if re.fullmatch(r"[\w\-]+", n)]
+        if all(n.casefold() in _NO_COLUMN for n in names):
+            return
         self.spans.append(match.span(1))
         self.add("goal.columns", names)
         if len(names) > 1:
@@ -195,17 +260,18 @@ class _Taker:
                 if any(a <= match.start() < b for a, b in self.spans):
                     continue
                 self.spans.append(match.span())
-                self._named(kind, value, goal[: match.start()], goal[match.end() :])
+                self._named(kind, value, match.start(), match.end())
         for match in _CAPITALS.finditer(goal):
-            begins = re.search(r"(^|[.!?:]\s+|\n\s*)$", goal[: match.start()]) is not None and " " not in match[0]
+            before = goal[max(0, match.start() - NEAR) : match.start()]
+            begins = re.search(r"(^|[.!?:]\s+|\n\s*)$", before) is not None and " " not in match[0]
             if begins or any(a <= match.start() < b for a, b in self.spans):
                 continue
             self.spans.append(match.span())
-            self._named("name", match[0], goal[: match.start()], goal[match.end() :])
+            self._named("name", match[0], match.start(), match.end())
         for value in identifiers(goal):
             at = goal.casefold().find(value)
             if value and at >= 0 and not value.isascii():
-                self._named("name", goal[at : at + len(value)], goal[:at], goal[at + len(value) :])
+                self._named("name", goal[at : at + len(value)], at, at + len(value))
         for kind in ("quoted", "date", "time", "number", "name"):
             several = self.found.roles.get(f"goal.{kind}", ())
             if len(several) > 1:
@@ -214,7 +280,8 @@ class _Taker:
         for before, phrase in _phrases(self._left("·")):
             self.add(f"goal.phrase after {before}", (*self.found.roles.get(f"goal.phrase after {before}", ()), phrase))
 
-    def _named(self, kind: str, value: str, before: str, after: str) -> None:
+    def _named(self, kind: str, value: str, start: int, end: int) -> None:
+        before, after = self.goal[max(0, start - NEAR) : start], self.goal[end : end + NEAR]
         role = f"goal.{kind}"
         self.add(role, (*self.found.roles.get(role, ()), value))
         for where, cue in (("after", _cue(before)), ("before", _cue(after, last=False))):
@@ -270,7 +337,8 @@ class _Taker:
         """The files that say most of what the goal names; and which of the goal's words tell one file from the others, so that they are
         what it is about this time and not what is to be done."""
         readable = [f for f in self.files if f.size < 200_000 and not f.path.casefold().endswith(UNREADABLE)]
-        if len(readable) < 2 or len(readable) > MAX_READ:
+        packed = sum(f.path.casefold().endswith(PACKED) for f in readable)
+        if len(readable) < 2 or len(readable) > MAX_READ or packed > MAX_PACKED:
             return
         texts = {f.path: preview(f.path, 2000, self.workspace).casefold() for f in readable}
         said = Counter(word for text in texts.values() for word in content_words(text))
@@ -343,6 +411,12 @@ class _Taker:
             if role in self.found.roles:
                 out.add(role)
         return frozenset(out)
+
+
+def _after_lead(name: str) -> str:
+    rest = _CJK_LEAD.sub("", name, count=1)
+    latin = re.search(r"(?<=[\u4e00-\u9fff])[A-Za-z][\w\-. ]*$", rest)
+    return (latin[0] if latin and latin[0].isascii() and "." in latin[0][1:] else rest) or name
 
 
 def _parents(folder: str) -> Iterable[str]:

@@ -1,0 +1,240 @@
+"""The memory: what is learnt is counted, what is forgotten is gone as if it had never been there, and damage is told in a sentence."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wornpath.core import StoreError
+from wornpath.experience.lifting import Hole, Template
+from wornpath.experience.memory import SCHEMA_VERSION, Lesson, Memory, Outcome, within
+from wornpath.experience.situation import Situation
+
+
+def body(*roles: str, was: str = "a", tool: str = "read_file") -> Template:
+    return Template(tool, {"path": (Hole(frozenset((r, "=") for r in roles), was),)})
+
+
+def lesson(ok: bool = True, value: float = 1.0, at: str = "find|", template: Template | None = None) -> Lesson:
+    template = template or body("file.csv", "goal.file")
+    return Lesson(at, template.id, ok, value, "action", template)
+
+
+def here(words: str = "sum csv", layout: str = "") -> Situation:
+    return Situation(words=frozenset(words.split()), shape=frozenset({"in.csv"}), layout=layout)
+
+
+def dump(memory: Memory) -> dict[str, list[Any]]:
+    """All that is recalled from, without the numbers of rows."""
+    return {
+        "member": memory._all(
+            "select run_id, name, words, shape, met, arm from member join family on id = family order by run_id"
+        ),
+        "template": memory._all(
+            "select name, template.id, body from template join family on family.id = family order by 1, 2, 3"
+        ),
+        "tally": [
+            (*row, round(value, 9))
+            for *row, value in memory._all(
+                "select name, position, template, ok, bad, recent, tally.value from tally join family on id = family order by 1, 2, 3"
+            )
+        ],
+    }
+
+
+def test_an_empty_memory_knows_nothing() -> None:
+    memory = Memory()
+    assert memory.family(here()) is None and memory.families() == {} and memory.runs() == set()
+    assert memory.evidence("x", "find|", here().contexts) == [] and memory.bodies("x", "y") == []
+    assert not memory.forget("x") and memory.forget_family("x") == 0 and not memory.knows("x", "y")
+
+
+def test_evidence_tells_apart_the_contexts_and_today_counts_most() -> None:
+    memory = Memory()
+    one, other = here(layout="comma"), here(layout="semicolon")
+    for i in range(4):
+        memory.learn(f"a{i}", "sums", one, [lesson(True)], Outcome(True))
+    memory.learn("b", "sums", other, [lesson(False)], Outcome(False))
+    ((there,), (now,)) = (memory.evidence("sums", "find|", s.contexts) for s in (one, other))
+    assert (there.closest.ok, there.closest.bad, now.closest.ok, now.closest.bad) == (4, 0, 0, 1)
+    assert now.records[0] == there.records[0] and now.records[0] is not None and now.records[0].recent == "++++-"
+    assert now.chance < 0.5 < there.chance
+
+
+def test_a_goal_belongs_to_the_family_of_the_most_similar_one() -> None:
+    memory = Memory()
+    memory.learn("1", "sums", here("add sum amount"), [], Outcome(True))
+    memory.learn("2", "mails", here("sort mail folder"), [], Outcome(True))
+    assert memory.family(here("add sum amount please")) == "sums"
+    assert memory.family(here("sort mail")) == "mails"
+    assert memory.family(Situation(words=frozenset({"compile"}), shape=frozenset({"in.py"}))) is None
+    assert memory.new_name(here("add")) == "add" and memory.new_name(here()) == "csv-sum"
+    memory.learn("3", "add", here("add"), [], Outcome(True))
+    assert memory.new_name(here("add")) == "add-2"
+
+
+def test_only_met_goals_make_words_known() -> None:
+    memory = Memory()
+    memory.learn("1", "sums", here("add sum"), [], Outcome(True))
+    memory.learn("2", "sums", here("add refunds"), [], Outcome(False))
+    memory.learn("3", "sums", here("add tips"), [], Outcome(None))
+    assert memory.known_words("sums") == {"add", "sum"}
+    assert memory.outcomes("sums") == [("sums", True, ""), ("sums", False, "")]
+
+
+RUN = st.tuples(
+    st.sampled_from(["sums", "mails"]),
+    st.sampled_from(["", "comma", "semicolon"]),
+    st.lists(
+        st.builds(
+            lesson,
+            st.booleans(),
+            st.sampled_from([-1.0, 0.0, 0.25, 1.0]),
+            st.sampled_from(["find|", "compute|"]),
+            st.sampled_from([body("r1", "r2"), body("r2", "r3"), body("r4", was="b"), body("r1", tool="x"), None]),
+        ),
+        max_size=4,
+    ),
+    st.sampled_from([True, False, None]),
+)
+
+
+def tell(memory: Memory, number: int, run: Any) -> None:
+    family, layout, lessons, met = run
+    memory.learn(f"run{number}", family, here(layout=layout), lessons, Outcome(met))
+
+
+@given(st.lists(RUN, max_size=7))
+def test_the_tally_is_what_a_recount_gives(runs: list[Any]) -> None:
+    memory = Memory()
+    for number, run in enumerate(runs):
+        tell(memory, number, run)
+    for family in ("sums", "mails"):
+        for at in ("find|", "compute|"):
+            told = [x for f, _, lessons, _ in runs if f == family for x in lessons if x.position == at]
+            for record in memory.records(family, at):
+                mine = [x for x in told if x.template == record.template]
+                assert (record.ok, record.bad) == (sum(x.ok for x in mine), sum(not x.ok for x in mine))
+                assert record.value == pytest.approx(sum(x.value for x in mine) / len(mine))
+                assert record.recent == "".join("-+"[x.ok] for x in mine)[-8:]
+            assert {r.template for r in memory.records(family, at)} == {x.template for x in told}
+    memory.close()
+
+
+@given(st.lists(RUN, min_size=1, max_size=7), st.data())
+def test_what_is_forgotten_was_never_there(runs: list[Any], data: st.DataObject) -> None:
+    left = data.draw(st.integers(0, len(runs) - 1))
+    memory, other = Memory(), Memory()
+    for number, run in enumerate(runs):
+        tell(memory, number, run)
+        if number != left:
+            tell(other, number, run)
+    assert memory.forget(f"run{left}")
+    assert dump(memory) == dump(other)
+    assert not memory.forget(f"run{left}")
+
+
+@given(st.lists(RUN, min_size=1, max_size=5))
+def test_learning_a_run_anew_changes_nothing(runs: list[Any]) -> None:
+    memory = Memory()
+    for number, run in enumerate(runs):
+        tell(memory, number, run)
+    before = dump(memory)
+    tell(memory, len(runs) - 1, runs[-1])
+    assert dump(memory) == before
+
+
+def test_what_a_forgotten_run_taught_is_gone_although_others_recalled_it() -> None:
+    """A poisoned action does not live on in the runs that took it over."""
+    memory = Memory()
+    evil = body("file.csv", tool="python")
+    memory.learn("bad", "sums", here(), [lesson(template=evil)], Outcome(True))
+    memory.learn("later", "sums", here(), [Lesson("find|", evil.id, True, 1.0)], Outcome(True, "skipped"))
+    assert memory.bodies("sums", evil.id) == [evil]
+    memory.forget("bad")
+    assert memory.bodies("sums", evil.id) == [] and not memory.knows("sums", evil.id)
+
+
+def test_a_forgotten_family_leaves_nothing_to_the_next() -> None:
+    memory = Memory()
+    memory.learn("1", "sums", here(), [lesson()], Outcome(True))
+    assert memory.forget_family("sums") == 1
+    memory.learn("2", "other", here(), [], Outcome(True))
+    assert memory.records("other", "find|") == [] and memory.families()["other"]["runs"] == 1
+    memory.clear()
+    assert memory.runs() == set() and memory.families() == {}
+
+
+def test_uses_narrow_what_explains_a_value_and_what_does_not_agree_stands_beside() -> None:
+    memory = Memory()
+    for number, template in enumerate((body("r1", "r2"), body("r2", "r3", was="b"), body("r9", was="c"))):
+        memory.learn(str(number), "sums", here(), [lesson(template=template)], Outcome(True))
+    found = memory.bodies("sums", body("x").id)
+    assert [sorted(r for h in t.holes() for r, _ in h.roles) for t in found] == [["r2"], ["r9"]]
+
+
+def test_it_is_there_again_and_shared(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "memory.sqlite3"
+    memory = Memory.shared(path)
+    assert Memory.shared(path) is memory
+    memory.learn("1", "sums", here(), [lesson()], Outcome(True))
+    before = dump(memory)
+    memory.close()
+    assert dump(memory) == before == dump(Memory(path))
+
+
+def test_a_file_from_before_is_taken_over(tmp_path: Path) -> None:
+    path = tmp_path / "memory.sqlite3"
+    memory = Memory(path)
+    memory.learn("1", "sums", here(), [lesson()], Outcome(True))
+    memory._db.executescript("drop table taught; drop index member_order; pragma user_version=1")
+    memory.close()
+    assert memory.families()["sums"]["runs"] == 1
+    memory.learn("2", "sums", here(), [lesson()], Outcome(True))
+    assert memory.records("sums", "find|")[0].ok == 2
+    memory.close()
+
+
+def test_damage_is_told_with_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "memory.sqlite3"
+    path.write_bytes(b"no database" * 100)
+    for act in (
+        lambda m: m.families(),
+        lambda m: m.learn("1", "x", here(), [], Outcome(True)),
+        lambda m: m.forget("1"),
+    ):
+        with pytest.raises(StoreError, match=r"memory\.sqlite3 cannot be .*move it away"):
+            act(Memory(path))
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(StoreError, match="cannot be opened"):
+        Memory(path).families()
+
+
+def test_a_newer_file_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "memory.sqlite3"
+    with sqlite3.connect(path) as db:
+        db.execute(f"pragma user_version={SCHEMA_VERSION + 1}")
+    db.close()
+    with pytest.raises(StoreError, match="newer release"):
+        Memory(path).families()
+
+
+def test_what_fails_half_way_leaves_nothing(tmp_path: Path) -> None:
+    memory = Memory(tmp_path / "memory.sqlite3")
+    memory.learn("1", "sums", here(), [lesson()], Outcome(True))
+    before = dump(memory)
+    broken: Any = Lesson("find|", "t", True, None)  # type: ignore[arg-type]
+    with pytest.raises(StoreError, match="cannot be written"):
+        memory.learn("2", "sums", here(), [lesson(), broken], Outcome(True))
+    assert dump(memory) == before
+    memory.close()
+
+
+def test_a_position_in_a_context() -> None:
+    assert within("find|", "") == "find|" and within("find|", "files x") == "find| @ files x"

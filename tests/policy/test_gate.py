@@ -1,0 +1,140 @@
+"""The skip gate and its bounds."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wornpath.experience.memory import Evidence, Record
+from wornpath.policy.gate import (
+    CLEAN,
+    DELTA,
+    MIN_GOOD,
+    Standing,
+    lower_bound,
+    may_skip,
+    price,
+    standing,
+    trusted,
+    upper_bound,
+)
+
+COUNTS = st.integers(1, 300).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
+OPEN = Standing(0, 0, 1.0)
+
+
+def record(recent: str) -> Record:
+    return Record("t", recent.count("+"), recent.count("-"), 0.5, recent[-8:])
+
+
+def evidence(*recents: str | None) -> Evidence:
+    return Evidence("t", tuple(record(r) if r is not None else None for r in recents))
+
+
+@given(st.integers(1, 500), st.sampled_from([0.8, 0.95, 0.99]))
+def test_bounds_without_failures_have_a_closed_form(n: int, confidence: float) -> None:
+    assert upper_bound(0, n, confidence) == pytest.approx(1 - (1 - confidence) ** (1 / n), abs=1e-9)
+    assert lower_bound(n, n, confidence) == pytest.approx((1 - confidence) ** (1 / n), abs=1e-9)
+    assert upper_bound(n, n, confidence) == 1 and lower_bound(0, n, confidence) == 0
+
+
+@pytest.mark.parametrize(("failures", "n", "upper"), [(1, 10, 0.394163), (2, 20, 0.282619), (0, 59, 0.049509)])
+def test_known_upper_bounds(failures: int, n: int, upper: float) -> None:
+    """Of the beta distribution's quantiles, as tables have them: qbeta(0.95, k + 1, n - k)."""
+    assert upper_bound(failures, n, 0.95) == pytest.approx(upper, abs=2e-4)
+
+
+@given(COUNTS)
+def test_a_bound_is_where_so_few_failures_become_unlikely(counts: tuple[int, int]) -> None:
+    failures, n = counts
+    upper, lower = upper_bound(failures, n, 0.95), lower_bound(failures, n, 0.95)
+    assert 0 <= lower <= failures / n <= upper <= 1
+    if 0 < failures < n:
+        tail = math.fsum(math.comb(n, k) * upper**k * (1 - upper) ** (n - k) for k in range(failures + 1))
+        assert tail == pytest.approx(0.05, abs=1e-6)
+        assert lower == pytest.approx(1 - upper_bound(n - failures, n, 0.95), abs=1e-9)
+
+
+@given(COUNTS)
+def test_bounds_are_monotone(counts: tuple[int, int]) -> None:
+    failures, n = counts
+    assert upper_bound(failures, n + 1, 0.95) <= upper_bound(failures, n, 0.95) + 1e-12
+    assert upper_bound(failures, n, 0.9) <= upper_bound(failures, n, 0.95) + 1e-12
+    if failures < n:
+        assert upper_bound(failures, n, 0.95) <= upper_bound(failures + 1, n, 0.95)
+        assert lower_bound(failures, n, 0.95) <= lower_bound(failures + 1, n, 0.95)
+
+
+def test_no_outcome_says_nothing() -> None:
+    assert upper_bound(0, 0, 0.95) == 1 and lower_bound(0, 0, 0.95) == 0
+    assert standing([]) == Standing(0, 0, 1.0)
+
+
+def test_a_template_is_tried_after_three_good_uses_and_none_bad_lately() -> None:
+    assert not trusted(record("+" * (MIN_GOOD - 1))) and trusted(record("+" * MIN_GOOD))
+    assert not trusted(record("+++++-")) and not trusted(record("-" + "+" * (CLEAN - 1)))
+    assert trusted(record("-" + "+" * CLEAN))
+
+
+def test_the_modes() -> None:
+    good = evidence("+++")
+    certain = Standing(100, 0, 0.03)
+    assert may_skip(good, OPEN, "on") and may_skip(good, OPEN, "trial")
+    assert not may_skip(good, OPEN, "off") and not may_skip(good, OPEN, "certified")
+    assert may_skip(good, certain, "certified")
+    assert not may_skip(evidence(None), OPEN, "on") and not may_skip(evidence("++"), OPEN, "on")
+    assert not may_skip(good, Standing(30, 9, 0.5, 0.0, closed=True), "on")
+
+
+def test_what_failed_lately_where_we_are_is_not_taken() -> None:
+    """A template that is good in general is not tried where it just failed: the files here are written in another way."""
+    assert not may_skip(evidence("+++++", None, None, "-"), OPEN, "on")
+    assert may_skip(evidence("+++++", None, None, None), OPEN, "on")
+    assert may_skip(evidence("----+", "+++", None, "+++"), OPEN, "on")
+
+
+def test_a_family_is_certified_by_failure_free_outcomes_only() -> None:
+    needed = next(n for n in range(1, 200) if standing([(True, "skipped")] * n).certified)
+    assert 59 <= needed <= 80
+    assert not standing([(True, "")] * 500).certified
+    assert not standing([(True, "shadow")] * 500).certified
+    assert not standing([(True, "skipped")] * 95 + [(False, "skipped")] * 5).certified
+
+
+@given(st.lists(st.tuples(st.booleans(), st.sampled_from(["", "skipped", "shadow"])), max_size=150))
+def test_a_standing_counts_what_it_says(outcomes: list[tuple[bool, str]]) -> None:
+    found = standing(iter(outcomes))
+    assert found.episodes == sum(arm == "skipped" for _, arm in outcomes)
+    assert found.failures == sum(arm == "skipped" and not met for met, arm in outcomes)
+    assert found.bound >= (found.failures / found.episodes if found.episodes else 1)
+    assert found.certified == (found.bound <= DELTA)
+
+
+def test_a_family_closes_when_skipping_does_worse_and_opens_again() -> None:
+    good = [(True, "skipped")] * 100
+    assert not standing(good).closed
+    drifted = [*good, *[(False, "skipped")] * 10]
+    assert standing(drifted).closed
+    assert not standing([*drifted, *[(True, "skipped")] * 30]).closed  # in trials elsewhere, or after a mending
+
+
+def test_failures_that_the_model_has_as_well_close_nothing() -> None:
+    both = [(i % 2 == 0, "skipped") for i in range(30)] + [(i % 2 == 0, "") for i in range(30)]
+    assert not standing(both).closed
+    assert standing([o for o in both if o[1]] + [(True, "")] * 30).closed
+
+
+def test_the_price_is_told_when_both_arms_are_known() -> None:
+    assert price([(True, "skipped")]) is None and price([(True, "shadow"), (True, "")]) is None
+    assert price([(True, "skipped"), (False, "skipped"), (True, "shadow")]) == (0.5, 0.0)
+
+
+@given(st.lists(st.booleans(), max_size=40))
+def test_a_chance_lies_between_none_and_all(uses: list[bool]) -> None:
+    found = evidence("".join("+" if u else "-" for u in uses) or None)
+    assert 0 < found.chance < 1
+    if uses and uses[0]:
+        assert found.chance <= evidence("".join("+" if u else "-" for u in uses) + "+").chance
