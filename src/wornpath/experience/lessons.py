@@ -138,6 +138,9 @@ def read_run(events: Iterable[Event]) -> Trace:
                     else:  # a person judged again what had been judged
                         trace.passes[-1] = (trace.passes[-1][0], trace.verdict)
                     steps = []
+            case "run.finished":
+                if data["result"].get("status") == "budget" and trace.goal is not None and trace.goal.checks:
+                    trace.verdict, trace.source = "unmet", "check"  # out of steps before the checks were met
             case "person.said":
                 if data.get("kind") == "rating":
                     trace.rating = str(data.get("rating") or "").replace("none", "")

@@ -340,6 +340,8 @@ def _values(piece: Hole | Listing, situation: Situation, known: Mapping[str, str
             scores[text] = scores.get(text, 0.0) + 1 / len(texts)
     if not scores:
         return [(piece.was, 1.0)] if piece.was is not None and not piece.roles else []
+    if piece.was in scores:  # it was this one each time, and is there today too
+        scores[piece.was] += 0.5
     ranked = sorted(scores.items(), key=lambda pair: (-pair[1], pair[0]))
     best, second = ranked[0][1], ranked[1][1] if len(ranked) > 1 else 0.0
     return [(text, score / (score + (second if score == best else best))) for text, score in ranked]
