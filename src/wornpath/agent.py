@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import random
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
@@ -35,23 +33,19 @@ from wornpath.core import (
     UsageError,
     WornpathError,
     from_json,
-    to_json,
 )
-from wornpath.experience import Tracker
 from wornpath.experience.live import Experience
-from wornpath.guard import ApprovalAnswer, ApproveMode, Approver, Limits, SandboxMode, Session, check_names, read_rules
-from wornpath.guard.secrets import Discreet, Secrets
+from wornpath.guard import ApprovalAnswer, ApproveMode, Approver, Limits, SandboxMode, check_names, read_rules
+from wornpath.guard.secrets import Secrets
 from wornpath.learn.spawn import spawn_after_run
 from wornpath.llm.chat import Chat
 from wornpath.policy import CountPolicy, Policy, PriorPolicy
 from wornpath.policy.assign import policy_for
-from wornpath.proposer import Proposer
-from wornpath.recaller import Recaller
-from wornpath.resuming import ENDED, not_ended, recorded_start, take_up, to_data
+from wornpath.resuming import ENDED, recorded_start, take_up
+from wornpath.sitting import assemble, result_of, texts
 from wornpath.sync import LoopThread
-from wornpath.tools import Registry, ToolContext, as_tool
+from wornpath.tools import Registry, as_tool
 from wornpath.tools.workspace import Workspace, check_workspace
-from wornpath.writer import Writer, libraries
 
 if TYPE_CHECKING:
     from wornpath.sandbox.protocol import Sandbox
@@ -123,7 +117,7 @@ class AutoGPT:
         self.workspace = Workspace(root, writable=sandbox != "read-only")
         self.model, self.seed, self.learn, self.parent = model, seed, learn, parent
         self._policy, self._experience, self.family = policy, experience, family
-        self._model_name = model if isinstance(model, str) else None
+        self.model_name = model if isinstance(model, str) else None
         self.candidates, self.limits = candidates, limits or Limits()
         self.approve, self.sandbox_mode, self.approver = approve, sandbox, approver
         self.extra_tools = tuple(map(as_tool, tools))
@@ -139,14 +133,14 @@ class AutoGPT:
         self._part = False
         """One of several attempts, after which the learner is started once."""
         self._store = store
-        self._listeners = [on_event] if on_event else []
+        self.listeners = [on_event] if on_event else []
         self._run_id = run_id
         self._actor: Actor | None = None
         self._stop = self._ended = self._cancel = False
         self._why = ""
         self._loop: LoopThread | None = None
         self._lock: RunLock | None = None
-        self._secrets = Secrets()  # of the run's sittings in this agent
+        self.secrets = Secrets()  # of the run's sittings in this agent
         self._decision: Decision | None = None
         self._observation: Observation | None = None
 
@@ -306,82 +300,12 @@ class AutoGPT:
         self._lock = RunLock(folder)
         self._lock.take()
         try:
-            return self._assemble(chat, folder)
+            self._actor = assemble(self, chat, folder)
+            return self._actor
         except BaseException:
             self._actor = None
             self._unlock()
             raise
-
-    def _assemble(self, chat: Chat, folder: Path) -> Actor:
-        from wornpath.judge.final import load_originals
-        from wornpath.store.snapshot import Snapshot
-
-        tracker = Tracker(state_tokens=chat.sizes.state, result_tokens=chat.sizes.result)
-        session = Session(
-            self.run_id,
-            self.store,
-            tracker,
-            self.limits,
-            self.approve,
-            self.sandbox_mode,
-            self.approver,
-            self.answers,
-            self._listeners,
-            list(self.rules),
-            folder=str(self.workspace.root),
-            secrets=self._secrets,
-        )
-        for path in self.store.untrusted_files(session.folder):
-            session.provenance.files[path] = "outside"
-        session.secrets.learn(self.workspace)
-        chat = Discreet(chat, session.secrets)  # from here on the model is told no secrets
-        session.replay()
-        if session.started:  # another process may have brought it to its end since this agent was made
-            not_ended(self.store.run(self.run_id))
-        context = self._context(folder)
-        rng = random.Random(f"{self.seed}:{tracker.step}")
-        lots = random.Random(
-            f"{self.seed}:{self.run_id}"
-        )  # of this run: with the seed alone, all runs would draw the same
-        recaller = Recaller(self.experience, self.registry, self.workspace, lots)
-        proposer = Proposer(chat, self.registry, self.candidates, self.workspace)
-        actor = Actor(
-            session,
-            chat,
-            proposer,
-            Writer(chat, libraries()),
-            self.policy,
-            context,
-            rng,
-            recaller,
-            on_text=self.on_text,
-        )
-        snapshot = Snapshot(folder, self.workspace.root)
-        context.before_write, context.remember, context.made = snapshot.keep, actor.remember, snapshot.added
-        actor.snapshot = snapshot
-        self._actor = actor
-        if session.started:
-            self._restore(recaller)
-            session.record(
-                "run.resumed", {"pid": os.getpid(), "options": {"limits": to_data(self.limits), **self._rules()}}
-            )
-        else:
-            notes = self.store.notes(run_id=self.run_id, folder=session.folder)
-            mark = {"tainted": True} if any(note.untrusted for note in notes) else {}
-            start = {**self._options(chat), "pid": os.getpid(), **mark}
-            goal = {"goal": to_json(self.goal), **recaller.begin(self.goal, self.family)}
-            session.record_all([("run.started", start), ("goal.set", goal)])
-        actor.originals = load_originals(folder / "originals.json", self.goal.checks, self.workspace.root)
-        return actor
-
-    def _restore(self, recaller: Recaller) -> None:
-        """What an earlier sitting took of the goal, and whether it called the model where it need not have."""
-        for event in self.store.events(self.run_id, types=["goal.set"]):
-            arm = ""
-            for made in self.store.events(self.run_id, types=["plan.made", "action.decided"]):
-                found = "skipped" if made.data.get("skipped") else (made.data.get("gate") or {}).get("arm", "")
-                arm = arm or found
-            recaller.restore(event.data, arm)
 
     def _chat(self) -> Chat:
         if isinstance(self.model, str | None):
@@ -389,38 +313,6 @@ class AutoGPT:
 
             self.model = resolve(self.model)
         return self.model
-
-    def _context(self, folder: Path) -> ToolContext:
-        from wornpath.sandbox import default_sandbox
-
-        sandbox = self.sandbox or default_sandbox(full=self.sandbox_mode == "full")
-        kernel = sandbox.kernel(workspace=self.workspace.root, writable=self.workspace.writable)
-        return ToolContext(self.workspace, self.run_id, folder, sandbox=sandbox, kernel=kernel)
-
-    def _rules(self) -> dict[str, Any]:
-        return {"rules": [to_json(rule) for rule in self.rules]} if self.rules else {}
-
-    def _options(self, chat: Chat) -> dict[str, Any]:
-        from wornpath import __version__
-
-        options = {
-            "model": self._model_name,
-            "approve": self.approve,
-            "sandbox": self.sandbox_mode,
-            "candidates": self.candidates,
-            "learn": self.learn,
-            "limits": to_data(self.limits),
-            **self._rules(),
-            **({"attempts": self.attempts} if self.attempts > 1 else {}),
-        }
-        return {
-            "version": __version__,
-            "model": chat.model,
-            "policy_version": self.policy.version,
-            "seed": self.seed,
-            "options": options,
-            "parent": self.parent,
-        }
 
     async def _end(self, actor: Actor, status: RunStatus, summary: str, seconds: float) -> Result:
         """Record how the run ended and free what it held. Raises StoreError when that cannot be recorded: it can be resumed then."""
@@ -433,7 +325,7 @@ class AutoGPT:
                 status, summary = "error", str(error)
             if status in ENDED:
                 actor.charge_rest()
-            result = self._result(actor, status, summary, seconds)
+            result = result_of(self, actor, status, summary, seconds)
             if status == "paused":
                 actor.session.record("run.paused", {"reason": summary})
             else:
@@ -446,31 +338,6 @@ class AutoGPT:
             self._take_in()
         return result
 
-    def _result(self, actor: Actor, status: RunStatus, summary: str, seconds: float) -> Result:
-        session, tracker = actor.session, actor.session.tracker
-        usage = session.budget.usage
-        rewards, source = 0.0, None
-        for event in self.store.events(self.run_id, types=["evaluation.made"]):
-            rewards += event.data["evaluation"].get("reward", 0.0)
-            if event.data["scope"] == "run":
-                source = event.data["evaluation"].get("source", "environment")
-        return Result(
-            self.run_id,
-            status,
-            summary,
-            round(rewards, 6),
-            source if status in ("met", "unmet", "unverified") else None,
-            session.budget.steps,
-            usage.calls,
-            tracker.skipped,
-            {"prompt": usage.prompt, "completion": usage.completion},
-            round(usage.cost_usd, 6),
-            round(seconds + session.budget.spent_seconds, 3),
-            self.policy.version,
-            str(self.workspace.root),
-            tuple(self.store.artefacts(self.run_id)),
-        )
-
     def _unlock(self) -> None:
         lock, self._lock = self._lock, None
         if lock is not None:
@@ -480,7 +347,7 @@ class AutoGPT:
         """Learn from the run just ended. Whatever goes wrong with that, the run's result stands."""
         try:
             if self.attempts == 1:
-                self.experience.learn(self.store.events(self.run_id), self._texts())
+                self.experience.learn(self.store.events(self.run_id), texts(self))
             scripted = getattr(self.model, "model", "") == SCRIPTED  # a test: nothing is to go on behind its back
             if self.experience.config.policy == "learnt" and not self._part and not scripted:
                 spawn_after_run(self.store, self.run_id)
@@ -488,10 +355,6 @@ class AutoGPT:
             logging.getLogger("wornpath").warning(
                 "Nothing was learnt from run %s: %s", self.run_id, str(error) or type(error).__name__
             )
-
-    def _texts(self) -> dict[str, Mapping[str, str]]:
-        """Tool → its arguments of free text."""
-        return {tool.name: tool.text for tool in self.registry}
 
     # -- the seed document's methods, one by one ---------------------------------------------------
 
@@ -502,7 +365,7 @@ class AutoGPT:
     async def stream(self) -> AsyncIterator[Event]:
         """Do the goal and give its events as they happen."""
         queue: asyncio.Queue[Event | None] = asyncio.Queue()
-        self._listeners.append(queue.put_nowait)
+        self.listeners.append(queue.put_nowait)
         task = asyncio.ensure_future(self.arun())
         task.add_done_callback(lambda _: queue.put_nowait(None))
         try:
@@ -510,7 +373,7 @@ class AutoGPT:
                 yield event
             await task
         finally:
-            self._listeners.remove(queue.put_nowait)
+            self.listeners.remove(queue.put_nowait)
             if not task.done():
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)

@@ -300,7 +300,7 @@ def test_a_recalled_run_is_gone_on_with(office: Office, store: SqliteStore) -> N
         if event.type == "plan.made":
             agent.request_stop("enough")
 
-    agent._listeners.append(stop)
+    agent.listeners.append(stop)
     assert agent.run().result.status == "paused"
     again = AutoGPT.resume(agent.run_id, store=store, model=chat(office.oracle))  # type: ignore[arg-type]
     again._experience = office.experience

@@ -102,7 +102,7 @@ def test_the_fold_of_the_store_is_the_live_tracker(make: Make, work: Path) -> No
         if agent._actor is not None:
             live[event.seq] = to_json(agent._actor.session.tracker)
 
-    agent._listeners.append(saw)
+    agent.listeners.append(saw)
     agent.run()
     folded = Tracker(agent.model.sizes.state, agent.model.sizes.result)  # type: ignore[union-attr]
     for event in agent.store.events(agent.run_id):

@@ -1,0 +1,162 @@
+"""One sitting of a run: the parts it is made of, put together when it begins or goes on, and the result read out when it ends."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from wornpath.actor import Actor
+from wornpath.core import Result, RunStatus, to_json
+from wornpath.experience import Tracker
+from wornpath.guard import Session
+from wornpath.guard.secrets import Discreet
+from wornpath.llm.chat import Chat
+from wornpath.proposer import Proposer
+from wornpath.recaller import Recaller
+from wornpath.resuming import not_ended, to_data
+from wornpath.tools import ToolContext
+from wornpath.writer import Writer, libraries
+
+if TYPE_CHECKING:
+    from wornpath.agent import AutoGPT
+
+
+def assemble(agent: AutoGPT, chat: Chat, folder: Path) -> Actor:
+    """The session and actor of AGENT's run, with CHAT as its model and FOLDER for its artefacts; the start, or a resume, is recorded."""
+    from wornpath.judge.final import load_originals
+    from wornpath.store.snapshot import Snapshot
+
+    tracker = Tracker(state_tokens=chat.sizes.state, result_tokens=chat.sizes.result)
+    session = Session(
+        agent.run_id,
+        agent.store,
+        tracker,
+        agent.limits,
+        agent.approve,
+        agent.sandbox_mode,
+        agent.approver,
+        agent.answers,
+        agent.listeners,
+        list(agent.rules),
+        folder=str(agent.workspace.root),
+        secrets=agent.secrets,
+    )
+    for path in agent.store.untrusted_files(session.folder):
+        session.provenance.files[path] = "outside"
+    session.secrets.learn(agent.workspace)
+    chat = Discreet(chat, session.secrets)  # from here on the model is told no secrets
+    session.replay()
+    if session.started:  # another process may have brought it to its end since this agent was made
+        not_ended(agent.store.run(agent.run_id))
+    context = _context(agent, folder)
+    rng = random.Random(f"{agent.seed}:{tracker.step}")
+    lots = random.Random(f"{agent.seed}:{agent.run_id}")  # with the seed alone, all runs would draw the same
+    recaller = Recaller(agent.experience, agent.registry, agent.workspace, lots)
+    proposer = Proposer(chat, agent.registry, agent.candidates, agent.workspace)
+    actor = Actor(
+        session,
+        chat,
+        proposer,
+        Writer(chat, libraries()),
+        agent.policy,
+        context,
+        rng,
+        recaller,
+        on_text=agent.on_text,
+    )
+    snapshot = Snapshot(folder, agent.workspace.root)
+    context.before_write, context.remember, context.made = snapshot.keep, actor.remember, snapshot.added
+    actor.snapshot = snapshot
+    if session.started:
+        _restore(agent, recaller)
+        session.record(
+            "run.resumed", {"pid": os.getpid(), "options": {"limits": to_data(agent.limits), **_rules(agent)}}
+        )
+    else:
+        notes = agent.store.notes(run_id=agent.run_id, folder=session.folder)
+        mark = {"tainted": True} if any(note.untrusted for note in notes) else {}
+        start = {**_options(agent, chat), "pid": os.getpid(), **mark}
+        goal = {"goal": to_json(agent.goal), **recaller.begin(agent.goal, agent.family)}
+        session.record_all([("run.started", start), ("goal.set", goal)])
+    actor.originals = load_originals(folder / "originals.json", agent.goal.checks, agent.workspace.root)
+    return actor
+
+
+def _restore(agent: AutoGPT, recaller: Recaller) -> None:
+    """What an earlier sitting took of the goal, and whether it called the model where it need not have."""
+    for event in agent.store.events(agent.run_id, types=["goal.set"]):
+        arm = ""
+        for made in agent.store.events(agent.run_id, types=["plan.made", "action.decided"]):
+            found = "skipped" if made.data.get("skipped") else (made.data.get("gate") or {}).get("arm", "")
+            arm = arm or found
+        recaller.restore(event.data, arm)
+
+
+def _context(agent: AutoGPT, folder: Path) -> ToolContext:
+    from wornpath.sandbox import default_sandbox
+
+    sandbox = agent.sandbox or default_sandbox(full=agent.sandbox_mode == "full")
+    kernel = sandbox.kernel(workspace=agent.workspace.root, writable=agent.workspace.writable)
+    return ToolContext(agent.workspace, agent.run_id, folder, sandbox=sandbox, kernel=kernel)
+
+
+def _rules(agent: AutoGPT) -> dict[str, Any]:
+    return {"rules": [to_json(rule) for rule in agent.rules]} if agent.rules else {}
+
+
+def _options(agent: AutoGPT, chat: Chat) -> dict[str, Any]:
+    from wornpath import __version__
+
+    options = {
+        "model": agent.model_name,
+        "approve": agent.approve,
+        "sandbox": agent.sandbox_mode,
+        "candidates": agent.candidates,
+        "learn": agent.learn,
+        "limits": to_data(agent.limits),
+        **_rules(agent),
+        **({"attempts": agent.attempts} if agent.attempts > 1 else {}),
+    }
+    return {
+        "version": __version__,
+        "model": chat.model,
+        "policy_version": agent.policy.version,
+        "seed": agent.seed,
+        "options": options,
+        "parent": agent.parent,
+    }
+
+
+def result_of(agent: AutoGPT, actor: Actor, status: RunStatus, summary: str, seconds: float) -> Result:
+    """How AGENT's run stands when it ends as STATUS after SECONDS of this sitting."""
+    session, tracker = actor.session, actor.session.tracker
+    usage = session.budget.usage
+    rewards, source = 0.0, None
+    for event in agent.store.events(agent.run_id, types=["evaluation.made"]):
+        rewards += event.data["evaluation"].get("reward", 0.0)
+        if event.data["scope"] == "run":
+            source = event.data["evaluation"].get("source", "environment")
+    return Result(
+        agent.run_id,
+        status,
+        summary,
+        round(rewards, 6),
+        source if status in ("met", "unmet", "unverified") else None,
+        session.budget.steps,
+        usage.calls,
+        tracker.skipped,
+        {"prompt": usage.prompt, "completion": usage.completion},
+        round(usage.cost_usd, 6),
+        round(seconds + session.budget.spent_seconds, 3),
+        agent.policy.version,
+        str(agent.workspace.root),
+        tuple(agent.store.artefacts(agent.run_id)),
+    )
+
+
+def texts(agent: AutoGPT) -> dict[str, Mapping[str, str]]:
+    """Tool → its arguments of free text."""
+    return {tool.name: tool.text for tool in agent.registry}
