@@ -43,6 +43,8 @@ def learnt(inside: Inside) -> Inside:
         (["policy", "export", "v9", "x.zip"], "no policy version"),
         (["policy", "import", "nothing.zip"], "cannot be read"),
         (["policy", "forget", "nobody"], "no run and no task family"),
+        (["policy", "forget"], "Name a run or a task family"),
+        (["policy", "forget", "--tainted"], "nothing to forget"),
         (["policy", "forget", "mail"], "Nobody can be asked here"),
         (["policy", "try", "v1"], "in use already"),
         (["policy", "try", "v9"], "no policy version"),

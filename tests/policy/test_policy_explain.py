@@ -13,7 +13,7 @@ from wornpath.core import UsageError
 from wornpath.policy.advice import advise, target_probabilities
 from wornpath.policy.compare import compare_run, differences
 from wornpath.policy.explain import explain
-from wornpath.policy.forgetting import runs_of, spoiled
+from wornpath.policy.forgetting import runs_of, spoiled, tainted_runs
 from wornpath.policy.learnt import LearntPolicy
 from wornpath.policy.past import lived
 from wornpath.policy.prior import PriorPolicy
@@ -229,6 +229,16 @@ def test_what_to_forget_is_a_family_or_a_run(store: SqliteStore) -> None:
     for what in ("nobody", "20260101", " "):
         with pytest.raises(UsageError):
             runs_of(store, what)
+
+
+def test_all_runs_that_others_may_have_steered_can_be_meant(store: SqliteStore) -> None:
+    for name in ("20260101-000001-aaa", "20260101-000002-bbb"):
+        record_run(store, name, family="mail")
+    with pytest.raises(UsageError, match="nothing to forget"):
+        tainted_runs(store)
+    seen = {"observation": {"untrusted": True}, "id": "x", "seconds": 0.0}
+    store.append("20260101-000002-bbb", "action.finished", seen, step=1)
+    assert tainted_runs(store) == ["20260101-000002-bbb"]
 
 
 def test_versions_made_before_a_run_are_not_spoiled_by_it(store: SqliteStore) -> None:

@@ -37,6 +37,14 @@ def runs_of(store: Store, what: str) -> list[str]:
     return [store.run(what).run_id]
 
 
+def tainted_runs(store: Store) -> list[str]:
+    """The ids of the runs that are over and that untrusted content may have steered. Raises UsageError when there is none."""
+    found = [info.run_id for info in store.runs() if info.tainted and info.status != "running"]
+    if not found:
+        raise UsageError("No run was steered by what others wrote; there is nothing to forget.")
+    return found
+
+
 def mark(store: Store, runs: Sequence[str], why: str) -> None:
     """Mark RUNS as forgotten, and take them out of the counts and of what is recalled: they are experience no more.
 

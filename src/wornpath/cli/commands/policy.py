@@ -254,7 +254,12 @@ def try_out(
 
 @group.command("forget")
 def forget(
-    what: Annotated[str, typer.Argument(metavar="RUN|FAMILY", help="A run's id (or its start), or a task family.")],
+    what: Annotated[
+        str, typer.Argument(metavar="[RUN|FAMILY]", help="A run's id (or its start), or a task family.")
+    ] = "",
+    tainted: Annotated[
+        bool, typer.Option("--tainted", help="All runs that what others wrote may have steered.")
+    ] = False,
     why: Why = "",
     yes: Yes = False,
     json: Json = False,
@@ -264,10 +269,10 @@ def forget(
     from wornpath.cli.output import json_line
     from wornpath.cli.terminal import confirm
     from wornpath.learn.forgetting import forget as unlearn
-    from wornpath.policy.forgetting import runs_of
+    from wornpath.policy.forgetting import runs_of, tainted_runs
 
     with open_store() as store:
-        runs = runs_of(store, what)
+        runs = tainted_runs(store) if tainted and not what else runs_of(store, what)
         confirm(f"Forget what was learnt from {len(runs)} run{'s' if len(runs) > 1 else ''}?", yes=yes)
         done = unlearn(store, runs, why or "a person's decision")
     if json:
