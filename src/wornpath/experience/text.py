@@ -8,7 +8,12 @@ from __future__ import annotations
 
 import re
 import zlib
-from functools import lru_cache
+from collections.abc import Callable
+from functools import lru_cache, wraps
+from typing import TypeVar
+
+T = TypeVar("T")
+LONG = 600
 
 _TOKEN = re.compile(
     r"[A-Za-z]+(?:'[a-z]+)?|\d+|[\u3400-\u9fff\uf900-\ufaff\u3040-\u30ff\uac00-\ud7af]+|[^\W\d_A-Za-z]+"
@@ -48,7 +53,19 @@ def has_cjk(text: str) -> bool:
     return _CJK.search(text) is not None
 
 
-@lru_cache(maxsize=32768)
+def _remembered(function: Callable[[str], T]) -> Callable[[str], T]:
+    """FUNCTION with the results of its latest short arguments kept: the same names and lines are asked about again and
+    again, and long texts would fill the memory."""
+    kept = lru_cache(maxsize=4096)(function)
+
+    @wraps(function)
+    def asked(text: str) -> T:
+        return kept(text) if len(text) <= LONG else function(text)
+
+    return asked
+
+
+@_remembered
 def words(text: str) -> tuple[str, ...]:
     """The words of TEXT in lower case, in order: Latin words, parts of identifiers, numbers, and bigrams of CJK
     runs.
@@ -70,14 +87,14 @@ def _stem(word: str) -> str:
     return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word
 
 
-@lru_cache(maxsize=32768)
+@_remembered
 def content_words(text: str) -> frozenset[str]:
     """The words of TEXT that carry meaning (no stop words, no single Latin letters)."""
     found = (w for w in words(text) if w not in STOP_WORDS and (len(w) > 1 or not w.isascii() or w.isdigit()))
     return frozenset(found)
 
 
-@lru_cache(maxsize=8192)
+@_remembered
 def trigrams(text: str) -> frozenset[str]:
     """The character trigrams of TEXT in lower case without white space; for CJK text they are bigrams."""
     flat = "".join(text.lower().split())
@@ -85,7 +102,7 @@ def trigrams(text: str) -> frozenset[str]:
     return frozenset(flat[i : i + n] for i in range(len(flat) - n + 1))
 
 
-@lru_cache(maxsize=4096)
+@_remembered
 def key_phrases(goal: str) -> tuple[str, ...]:
     """What one would search for to reach GOAL: quoted phrases, codes and numbers, names, then single content words;
     at most 12.
@@ -116,7 +133,7 @@ def _cjk_names(text: str) -> list[str]:
     return out
 
 
-@lru_cache(maxsize=4096)
+@_remembered
 def identifiers(goal: str) -> tuple[str, ...]:
     """The parts of GOAL that name one thing (quoted phrases, codes, numbers, proper names), in lower case."""
     found = [*_QUOTED.findall(goal), *(m for m in _CODE.findall(goal) if len(m) > 1)]
@@ -125,7 +142,7 @@ def identifiers(goal: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(f.strip().lower() for f in found))
 
 
-@lru_cache(maxsize=32768)
+@_remembered
 def is_stale(path: str) -> bool:
     """Whether PATH looks like a copy that is not in force: a backup, a draft, an archive."""
     if any(mark in path for mark in STALE_CJK):
