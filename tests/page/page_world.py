@@ -55,6 +55,10 @@ class PlayedChat:
         self._free.clear()
         self.waits.clear()
 
+    def go_on(self) -> None:
+        """Let the answer at hand go; `hold_when` says what becomes of the next."""
+        self._free.set()
+
     def let_go(self) -> None:
         self.hold_when = lambda: not self._free.is_set()
         self._free.set()

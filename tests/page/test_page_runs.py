@@ -262,8 +262,12 @@ def test_what_the_model_writes_is_seen_while_it_writes(site: Any, contexts: Any)
     place = site(**WRITING)
     page = open_page(contexts(), place)
     asked = place.chat.inner.calls
-    place.chat.hold_when = lambda: len(asked) > 2  # the plan and the choice are through; now the text
+    place.chat.hold()
     hand_in(page, "Write a report")
+    assert place.chat.waits.wait(60)
+    expect(page.locator(".plan-tree, .plan .empty").first).to_be_visible()  # the page listens
+    place.chat.hold_when = lambda: len(asked) > 2  # the plan and the choice are through; now the text
+    place.chat.go_on()
     expect(page.locator(".writing pre")).to_contain_text("All is **well**")
     place.chat.let_go()
     chip(page, DONE)

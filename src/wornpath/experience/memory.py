@@ -90,6 +90,8 @@ class Evidence:
         anywhere, files, words, both = (*self.records, None, None, None, None)[:4]
         again, good = (anywhere.uses - 1, max(0, anywhere.ok - 1)) if anywhere else (0, 0)
         base = (good + 3 * self.usual) / (again + 3)
+        if again <= 0:  # one use is one use, in however many contexts it is counted
+            return _shrunk(files, base, 4)
         return _shrunk(both, (_shrunk(files, base) + _shrunk(words, base)) / 2)
 
     @property
@@ -98,8 +100,8 @@ class Evidence:
         return next(r for r in reversed(self.records) if r is not None)
 
 
-def _shrunk(record: Record | None, towards: float) -> float:
-    return (record.ok + 2 * towards) / (record.uses + 2) if record else towards
+def _shrunk(record: Record | None, towards: float, weight: float = 2) -> float:
+    return (record.ok + weight * towards) / (record.uses + weight) if record else towards
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,7 +87,7 @@ class Feed:
         frame = Frame(0, run_id, b"event: %b\ndata: %b\n\n" % (kind.encode(), text))
         if self._loop is not None and not self._loop.is_closed():
             with contextlib.suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(self._push, [frame])
+                self._loop.call_soon_threadsafe(self._push_news, frame)
 
     async def frames(self, run_id: str | None = None, after: int | None = None) -> AsyncIterator[bytes]:
         """What a reader gets: the events with `seq` > AFTER (default: from now on), of one run or of all, batch by batch; heartbeats."""
@@ -147,6 +147,12 @@ class Feed:
         if len(self._frames) > RING_FRAMES or self._bytes > RING_BYTES:
             self._shrink()
         self._tell()
+
+    def _push_news(self, frame: Frame) -> None:
+        """News into the ring, after what was committed before them: text that is being written comes after the step it is written for."""
+        with contextlib.suppress(StoreError):
+            self._take()
+        self._push([frame])
 
     def _shrink(self) -> None:
         """Drop the older half, so that dropping costs next to nothing a frame."""
