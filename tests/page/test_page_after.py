@@ -84,7 +84,7 @@ def test_files_are_shown_as_what_they_are(ended: Any) -> None:
 
 def test_changes_are_shown_and_taken_back(ended: Any) -> None:
     place, page, run_id = ended
-    page.get_by_role("link", name="Changes").click()
+    page.get_by_role("link", name="Changes", exact=True).click()
     change = page.locator(".change")
     expect(change.locator(".change-path")).to_have_text("report.md")
     expect(change.locator(".diff-line.removed .diff-text")).to_have_text(["To do."])
@@ -99,7 +99,7 @@ def test_what_changed_since_is_left_alone_and_named(ended: Any) -> None:
     place, page, run_id = ended
     file = workspace(place, run_id) / "report.md"
     file.write_text("My own words.\n", "utf-8")
-    page.get_by_role("link", name="Changes").click()
+    page.get_by_role("link", name="Changes", exact=True).click()
     page.get_by_role("button", name="Undo the run").click()
     page.get_by_role("dialog").get_by_role("button", name="Undo the run").click()
     expect(page.get_by_role("alert").filter(has_text="left as they are")).to_contain_text("report.md")
@@ -130,7 +130,7 @@ def test_a_run_is_rated_and_the_rating_taken_back(ended: Any) -> None:
 
 def test_a_person_says_what_they_would_have_done(ended: Any) -> None:
     place, page, run_id = ended
-    page.get_by_role("link", name="Steps").click()
+    page.get_by_role("link", name="Steps", exact=True).click()
     page.locator(".row-button.step").first.click()
     page.get_by_text("I would have done something else").click()
     send = page.get_by_role("button", name="Record it")
@@ -168,8 +168,8 @@ def test_one_talks_about_a_run(site: Any, contexts: Any, tmp_path: Path) -> None
     chat.let_go()
     expect(page.get_by_role("button", name="Send")).to_be_enabled()
     expect(page.locator(".bubble")).to_have_text(["You: What did you do?", "Wornpath: I wrote report.md."])
-    page.get_by_role("link", name="Files").click()
-    page.get_by_role("link", name="Chat").click()
+    page.get_by_role("link", name="Files", exact=True).click()
+    page.get_by_role("link", name="Chat", exact=True).click()
     expect(page.locator(".bubble")).to_have_count(2)
 
 
