@@ -212,6 +212,7 @@ def test_curves_are_drawn_from_the_runs(site: Any, contexts: Any, tmp_path: Path
         with place.store() as store:
             store.append_many(run, records)
     page = open_page(contexts(), place, "#/learning")
+    expect(page.locator(".chart")).to_have_count(2)
     success, tokens = page.locator(".chart").all()
     assert "12 runs in all" in str(success.get_attribute("aria-label"))
     assert tokens.locator(".dot").count() == 12
