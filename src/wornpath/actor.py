@@ -468,7 +468,7 @@ class Actor:
         wanted = " ".join(texts).casefold()
         files = [entry.path for entry in self.context.workspace.iter_files() if not entry.hidden]
         named = [f for f in files if f.casefold() in wanted or f.rsplit("/", 1)[-1].casefold() in wanted]
-        written = sorted(set(files) & tracker.changed.keys(), key=lambda p: -tracker.changed[p])
+        written = sorted((f for f in files if f in tracker.changed), key=lambda p: -tracker.changed[p])
         in_named_folder = [f for f in files if "/" in f and f.rsplit("/", 1)[0].casefold() in wanted]
         kinds: dict[str, str] = {}
         for path in files:
