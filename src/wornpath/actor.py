@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import mimetypes
 import random
@@ -151,14 +152,30 @@ class Actor:
     def _exists(self, path: str) -> bool:
         return (self.context.workspace.root / path).exists()
 
-    def reopen(self, reason: str) -> None:
+    def retract(self, reason: str) -> None:
+        """Go through the plan again, because of REASON, without what recalled work made since the last verdict. Where it did more than
+        make files, they are left, and the model is told of them."""
+        tracker = self.session.tracker
+        since = [path for path, step in tracker.changed.items() if step > tracker.judged_before]
+        removed = []
+        if all(self.context.made(path) for path in since):
+            for path in since:
+                with contextlib.suppress(ToolError):
+                    self.context.workspace.remove(path)
+                removed.append(path)
+            self.reopen(reason, retracted=removed)
+        else:
+            self.reopen(reason)
+
+    def reopen(self, reason: str, **more: Any) -> None:
         """Go through the plan again where something is made, because of REASON; what was found stays found."""
         tracker = self.session.tracker
         assert tracker.plan is not None
         subtasks = tracker.plan.subtasks
         making = [s for s in subtasks if s.kind not in ("find", "read")] or [subtasks[-1]]
         again = tuple(replace(s, status="pending") if s in making else s for s in subtasks)
-        self.session.record("plan.changed", {"plan": to_json(replace(tracker.plan, subtasks=again)), "reason": reason})
+        changed = {"plan": to_json(replace(tracker.plan, subtasks=again)), "reason": reason}
+        self.session.record("plan.changed", changed | more)
 
     # -- observe -----------------------------------------------------------------------------------
 
@@ -196,7 +213,7 @@ class Actor:
         self.session.check()
         recalled = [r for r in self.recaller.candidates(tracker, self.session.offers) if self._permits(r.action)]
         recalled = [r for r in recalled if self._free(r.action)]
-        gate = self.recaller.gate(recalled, tracker)
+        gate = self.recaller.gate(recalled, tracker, lambda a: self._permits(a) and self._free(a) and self._offered(a))
         if gate.open:
             candidates = [Candidate(r.action, "recalled", note=r.record.template) for r in gate.open]
             mask = [True] * len(candidates)
@@ -210,8 +227,12 @@ class Actor:
         chosen = candidates[decision.chosen]
         self._recalled = chosen.note if chosen.source == "recalled" else ""
         data: dict[str, Any] = {"decision": to_json(decision), "skipped": bool(gate.open)}
-        self.session.record("action.decided", data | ({"gate": gate.as_dict()} if recalled else {}))
+        self.session.record("action.decided", data | ({"gate": gate.as_dict()} if recalled or gate.arm else {}))
         return decision
+
+    def _offered(self, action: Action) -> bool:
+        tool = self.proposer.registry.get(action.tool)
+        return tool is not None and self.session.offers(tool)
 
     def _permits(self, action: Action) -> bool:
         """Whether ACTION may be done without asking a person, which experience never does in the model's place."""

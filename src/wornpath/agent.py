@@ -183,11 +183,14 @@ class AutoGPT:
             while tracker.active is not None:
                 await self._step(actor)
             await actor.write_answer()
-            final_try = tracker.failures >= MAX_RETRIES
+            final_try = tracker.failures >= MAX_RETRIES and not tracker.trying
             verdict = actor.session.verdict or await actor.judge(self.goal, final_try=final_try)
             if verdict.verdict != "unmet" or tracker.failures > MAX_RETRIES:
                 return verdict.verdict
-            await self._try_again(actor)
+            if tracker.was_try:
+                actor.retract("what was recalled from earlier runs did not do")
+            else:
+                await self._try_again(actor)
 
     async def _step(self, actor: Actor) -> None:
         session, tracker = actor.session, actor.session.tracker
@@ -230,10 +233,13 @@ class AutoGPT:
             await actor.replan(reason)
 
     async def _try_again(self, actor: Actor) -> None:
-        """The checks did not accept the result: the last plan is gone through again, and every second time a new one is made."""
+        """The checks did not accept the result: the last plan is gone through again, and every second time a new one is made, unless it
+        is the one that did before."""
         tracker = actor.session.tracker
         reason = "the result was checked and is not right yet"
-        if tracker.failures % 2 == 0 and tracker.plan is not None and tracker.plan.revision < MAX_REPLANS:
+        plan = tracker.plan
+        other = plan is not None and plan.revision < MAX_REPLANS and not actor.recaller.keeps_plan(plan)
+        if tracker.failures % 2 == 0 and other:
             await actor.replan(reason)
         else:
             actor.reopen(reason)

@@ -10,18 +10,19 @@ from typing import Any
 
 from wornpath.core import Action, Candidate, Goal, Observation, Plan, Predicate, State, StoreError, Subtask
 from wornpath.experience import Tracker
-from wornpath.experience.lessons import FINISH, PLAN, position
+from wornpath.experience.lessons import FINISH, PLAN, lift_plan, plan_id, position, start
 from wornpath.experience.lifting import Lifter, Template, fill
 from wornpath.experience.live import Experience
 from wornpath.experience.memory import Evidence, Record, readable_name
 from wornpath.experience.situation import Situation, take
-from wornpath.policy.gate import Standing, may_plan, may_skip, standing, trusted
+from wornpath.policy.gate import Standing, may_plan, may_skip, may_write, standing, trusted
 from wornpath.tools import Registry, Tool, Workspace
 
 MAX_RECALLED = 8
 SURE = 0.5
 """Above this a hole's best value is ahead of every other one."""
-MAX_TRIES = 3
+MAX_TRIES = 4
+"""So many known programs are tried in a run before the model writes one."""
 WORTH_A_TRY = 0.3
 PROMISING = 0.55
 """From this chance on a recalled text is taken rather than one written anew."""
@@ -78,13 +79,15 @@ class Recaller:
     """Whether the family was there before this run."""
     arm: str = ""
     _chain: list[str] = field(default_factory=list)
-    _subtask: tuple[int, int] = (0, 0)
+    _subtask: tuple[int, int, int] = (0, 0, 0)
     _standing: Standing = Standing(0, 0, 1.0)
     _covers: bool = False
     _lifter: Lifter | None = None
     _seen: dict[str, str] = field(default_factory=dict)
     _used: list[str] = field(default_factory=list)
     """The templates that this run was recalled to."""
+    _writes: str = ""
+    """The template of the action for which a text is to be written, where that is the gate's choice."""
 
     # -- the goal ----------------------------------------------------------------------------------
 
@@ -146,9 +149,28 @@ class Recaller:
             for body in self.experience.memory.bodies(self.family, known.template):
                 plan = filled_plan(body, goal, self.situation)
                 if plan is not None and not self._shadowed():
-                    self.arm = "skipped"
+                    self.arm = "written"
                     return plan, known.closest
         return None
+
+    def keeps_plan(self, plan: Plan) -> bool:
+        """Whether PLAN has the form that did for this family before, so that after work that was not accepted it is gone through again
+        rather than made anew."""
+        config = self.experience.config
+        if not (config.recall and config.plans and self.known) or self.arm == "shadow":
+            return False
+        form = plan_id(lift_plan(plan, self._lift))
+        try:
+            records = self.experience.memory.records(self.family, PLAN)
+        except StoreError as error:
+            self._do_without(error)
+            return False
+        return any(r.template == form and may_plan(r, self._standing, config.gate) for r in records)
+
+    @property
+    def _lift(self) -> Lifter:
+        self._lifter = self._lifter or Lifter(self.situation, roles=self.experience.config.roles)
+        return self._lifter
 
     def _shadowed(self) -> bool:
         """Draw, at the first step that could be skipped, whether this run calls the model all the same."""
@@ -161,26 +183,26 @@ class Recaller:
     def position(self, tracker: Tracker) -> str:
         """Where the run stands among its family's. A subtask that went wrong is not where anything was learnt."""
         active, plan = tracker.active, tracker.plan
-        here = (active.id if active else 0, plan.revision if plan else 0)
+        judged = tracker.failures + tracker.tries
+        here = (active.id if active else 0, plan.revision if plan else 0, judged)
         if here != self._subtask:
-            if self._subtask != (0, 0) or self._chain != ["?"]:
+            if self._subtask != (0, 0, 0) or self._chain != ["?"]:
                 self._chain = []
             self._subtask, self._seen = here, {}
-        wrong = tracker.subtask_errors or tracker.failures or (plan and plan.revision)
+        wrong = tracker.subtask_errors or tracker.failures or tracker.tries or (plan and plan.revision)
         return "" if wrong else position(active.kind if active else "other", self._chain)
 
-    def _again(self, tracker: Tracker) -> str:
-        """The position to try another known program from, after one went wrong: where the checks can tell, and nothing but what the subtask
+    def _trial(self, tracker: Tracker) -> str:
+        """The position to try a known program from that is not sure to do: where the checks can tell, and nothing but what the subtask
         itself makes is at stake; a few times."""
         active, goal = tracker.active, tracker.goal
-        wrong = tracker.subtask_errors or tracker.failures
-        if not wrong or active is None or active.kind != "compute" or goal is None or not goal.checks:
+        if active is None or active.kind != "compute" or goal is None or not goal.checks:
             return ""
-        return position(active.kind, []) if len(self._used) <= MAX_TRIES else ""
+        return position(active.kind, []) if len(self._used) < MAX_TRIES and not self._chain else ""
 
     def candidates(self, tracker: Tracker, allowed: Callable[[Tool], bool]) -> list[Recalled]:
         """What was done here before, with today's things, best first: whatever is ALLOWED, was not tried, and can be filled."""
-        at = self.position(tracker) or self._again(tracker)
+        at = self.position(tracker) or self._trial(tracker)
         if not (self.experience.config.recall and self.known and at):
             return []
         try:
@@ -219,31 +241,53 @@ class Recaller:
         clear = made if several else [(a, sure) for a, sure in made if sure > SURE]
         return [Recalled(a, known, sure, self._covers, several) for a, sure in clear[:MAX_RECALLED]]
 
-    def gate(self, recalled: Sequence[Recalled], tracker: Tracker) -> Gate:
-        """Which of RECALLED may be taken without the model."""
+    def gate(self, recalled: Sequence[Recalled], tracker: Tracker, able_to: Callable[[Action], bool]) -> Gate:
+        """Which of RECALLED may be taken without the model, or else which action, if the run is ABLE_TO, it need only write the text of."""
         mode = self.experience.config.gate
         able = [r for r in recalled if r.covers and (r.sure > SURE or r.loop) and self._reversible(r.action)]
-        at = self.position(tracker)
-        if not at:
-            shut = mode == "off" or self._standing.closed or (mode == "certified" and not self._standing.certified)
-            worth = [r for r in able if not shut and r.evidence.chance > WORTH_A_TRY]
-            return self._opened(
-                worth[:1], self._again(tracker), "another program that is known, since the last did not do"
-            )
-        good = [r for r in able if may_skip(r.evidence, self._standing, mode)]
+        at, trial = self.position(tracker), self._trial(tracker)
+        good = [r for r in able if at and may_skip(r.evidence, self._standing, mode)]
         chosen = [r for r in good if r.action.tool != "finish"] or good
-        if not chosen:
-            return Gate((), "", "", at)
-        best = chosen[0].record
-        how = "certified" if self._standing.certified else "on trial"
-        return self._opened(chosen, at, f"{best.ok} of {best.uses} uses went well ({how})")
+        if chosen:
+            best = chosen[0].record
+            how = "certified" if self._standing.certified else "on trial"
+            return self._opened(chosen, "skipped", at, f"{best.ok} of {best.uses} uses went well ({how})")
+        shut = mode == "off" or (mode == "certified" and not self._standing.certified)
+        worth = [r for r in able if trial and not shut and r.evidence.chance > WORTH_A_TRY]
+        if worth:
+            why = "a known program that may do, since the checks will tell"
+            return self._opened(worth[:1], "skipped", trial, why)
+        return self._to_write(recalled, tracker, able_to, at)
 
-    def _opened(self, chosen: Sequence[Recalled], at: str, why: str) -> Gate:
+    def _to_write(
+        self, recalled: Sequence[Recalled], tracker: Tracker, able_to: Callable[[Action], bool], at: str
+    ) -> Gate:
+        """The gate, open for an action whose program the model is to write, where no other is ever taken."""
+        active, config = tracker.active, self.experience.config
+        if active is None or not (config.recall and self.known) or self._chain or any(r.strong for r in recalled):
+            return Gate((), "", "", at)
+        here = start(active.kind, not at)
+        try:
+            known = may_write(self.experience.memory.evidence(self.family, here, ("",)), self._standing, config.gate)
+            bodies = self.experience.memory.bodies(self.family, known.template) if known else []
+        except StoreError as error:
+            self._do_without(error)
+            return Gate((), "", "", at)
+        for body in bodies:
+            made = fill(body, self.situation, self._seen) if body.open and body.tool in self.registry else []
+            if known and made and made[0][1] > SURE and able_to(made[0][0]):
+                self._writes = known.template
+                why = f"what is done here, {known.closest.ok} times; only its text is to be written"
+                found = Recalled(made[0][0], known, made[0][1], self._covers)
+                return self._opened([found], "written", here, why)
+        return Gate((), "", "", at)
+
+    def _opened(self, chosen: Sequence[Recalled], arm: str, at: str, why: str) -> Gate:
         """The gate, open for CHOSEN unless this run is one that asks the model throughout."""
         if not chosen or self._shadowed():
             return Gate((), "shadow" if self.arm == "shadow" else "", "", at)
-        self.arm = "skipped"
-        return Gate(tuple(chosen), "skipped", why, at)
+        self.arm = arm if self.arm != "skipped" else self.arm
+        return Gate(tuple(chosen), arm, why, at)
 
     def _reversible(self, action: Action) -> bool:
         tool = self.registry.get(action.tool)
@@ -251,14 +295,17 @@ class Recaller:
 
     def done(self, tracker: Tracker, action: Action, seen: Observation, recalled: str) -> None:
         """Note what was done, so that the next position is known."""
-        if recalled:
+        name = recalled
+        if not recalled or recalled == self._writes:
+            name = ""  # its text was written by the model
+        else:
             self._used.append(recalled)
         if action.tool in ("finish", "replan", "ask_person") or seen.result not in ("ok", "empty"):
             return
         files = [e.value for e in seen.entities if e.kind == "file"]
         if not seen.changed and len(files) == 1:
             self._seen = {"seen alone": files[0]}
-        name = recalled or self._template(action)
+        name = name or self._template(action)
         if name and self._chain != ["?"]:
             self._chain.append(name)
 
@@ -267,8 +314,7 @@ class Recaller:
         tool = self.registry.get(action.tool)
         if tool is None or not self.known:
             return ""
-        self._lifter = self._lifter or Lifter(self.situation, roles=self.experience.config.roles)
-        name = self._lifter.lift(action, tool.text, self._seen).id
+        name = self._lift.lift(action, tool.text, self._seen).id
         try:
             return name if self.experience.memory.knows(self.family, name) else ""
         except StoreError as error:

@@ -27,6 +27,12 @@ def position(kind: str, before: Sequence[str]) -> str:
     return f"{kind}|{before[-1] if before else ''}"
 
 
+def start(kind: str, wrong: bool) -> str:
+    """The position at which a text is written: in a subtask of KIND, after something went WRONG or not. There it counts which action it is
+    for, whatever the text says."""
+    return f"{kind}~{'!' if wrong else ''}"
+
+
 @dataclass(slots=True)
 class Step:
     """One executed action of a run."""
@@ -43,6 +49,8 @@ class Step:
     at: str = ""
     """For what was recalled: the template, and the position it was recalled at."""
     untrusted: bool = False
+    wrong: bool = False
+    """Whether something had gone wrong before, so that it stood at no position of its own."""
 
 
 @dataclass(slots=True)
@@ -81,6 +89,8 @@ def read_run(events: Iterable[Event]) -> Trace:
     steps: list[Step] = []
     kinds: dict[int, str] = {}
     active, pending = 0, Step("other", 0, Action("finish"), "", (), ())
+    failed = revised = False
+    errors = 0
     for event in events:
         data = event.data
         match event.type:
@@ -96,8 +106,9 @@ def read_run(events: Iterable[Event]) -> Trace:
                 plan = from_json(Plan, data["plan"])
                 kinds = {s.id: s.kind for s in plan.subtasks}
                 trace.plans.append((plan, str(data.get("recalled") or "")))
-                if data.get("skipped"):  # a plan is a decision like any other
-                    trace.skipped, trace.arm = trace.skipped + 1, trace.arm or "skipped"
+                revised = plan.revision > 0
+                if data.get("skipped"):
+                    trace.skipped, trace.arm = trace.skipped + 1, trace.arm or "written"
             case "subtask.started":
                 active = int(data["subtask"])
             case "model.called":
@@ -106,7 +117,8 @@ def read_run(events: Iterable[Event]) -> Trace:
             case "action.decided":
                 trace.skipped += bool(data.get("skipped"))
                 gate = data.get("gate") or {}
-                trace.arm = trace.arm or str(gate.get("arm") or "")
+                arm = str(gate.get("arm") or "")
+                trace.arm = arm if arm == "skipped" else trace.arm or arm
                 chosen = data["decision"]["candidates"][data["decision"]["chosen"]]
                 note = str(chosen.get("note", "")) if chosen.get("source") == "recalled" else ""
                 pending = Step(
@@ -125,6 +137,8 @@ def read_run(events: Iterable[Event]) -> Trace:
                 seen = from_json(Observation, data["observation"])
                 pending.result, pending.changed, pending.untrusted = seen.result, seen.changed, seen.untrusted
                 pending.entities = tuple(e.value for e in seen.entities if e.kind == "file")
+                pending.wrong = bool(failed or revised or (errors and errors == active))
+                errors = active if seen.result not in ("ok", "empty") else 0
                 steps.append(pending)
                 pending = Step(pending.kind, active, Action("finish"), "", (), ())
             case "evaluation.made":
@@ -137,6 +151,7 @@ def read_run(events: Iterable[Event]) -> Trace:
                         trace.passes.append((steps, trace.verdict))
                     else:  # a person judged again what had been judged
                         trace.passes[-1] = (trace.passes[-1][0], trace.verdict)
+                    failed |= trace.verdict == "unmet"
                     steps = []
             case "run.finished":
                 if data["result"].get("status") == "budget" and trace.goal is not None and trace.goal.checks:
@@ -168,7 +183,8 @@ def lessons(trace: Trace, texts: Mapping[str, Mapping[str, str]], *, roles: bool
         good = trace.met if last else verdict == "met"
         for step in steps:
             if step.recalled:
-                fine = good and step.result in ("ok", "empty")
+                bare = "~" in step.at  # what text it would be was not known
+                fine = (trace.met if bare else good) and step.result in ("ok", "empty")
                 before, value = uses.get((step.at, step.recalled), (True, total - gone))
                 uses[step.at, step.recalled] = (before and fine, value)
             gone += step.reward
@@ -177,9 +193,27 @@ def lessons(trace: Trace, texts: Mapping[str, Mapping[str, str]], *, roles: bool
     for _, recalled in trace.plans[:1]:
         if recalled:
             told.add((PLAN, recalled))
-            out.append(Lesson(PLAN, recalled, trace.met and len(trace.plans) == 1, total))
+            out.append(Lesson(PLAN, recalled, trace.met and _plan_held(trace, recalled, lifter), total))
     if trace.met:
-        out += [x for x in _good_work(trace, lifter, texts, total) if (x.position, x.template) not in told]
+        found = [*_good_work(trace, lifter, texts, total), *_writing(trace, lifter, texts, total)]
+        out += [x for x in _unique(found) if (x.position, x.template) not in told]
+    return out
+
+
+def _plan_held(trace: Trace, recalled: str, lifter: Lifter) -> bool:
+    """Whether the goal was met with the plan RECALLED: it was gone through again, perhaps, but no other was made."""
+    last, _ = trace.plans[-1]
+    return last.revision == 0 or plan_id(lift_plan(last, lifter)) == recalled
+
+
+def _writing(trace: Trace, lifter: Lifter, texts: Mapping[str, Mapping[str, str]], total: float) -> list[Lesson]:
+    """For what actions programs were written, whatever they said, and what was done instead."""
+    out: list[Lesson] = []
+    for step in (s for steps, _ in trace.passes for s in steps):
+        kinds = texts.get(step.action.tool, {})
+        if step.action.tool not in CONTROL_TOOLS:
+            body = lifter.bare(step.action, kinds)
+            out.append(Lesson(start(step.kind, step.wrong), body.id, True, total, "action", body))
     return out
 
 
@@ -188,7 +222,7 @@ def _good_work(trace: Trace, lifter: Lifter, texts: Mapping[str, Mapping[str, st
     out: list[Lesson] = []
     steps = trace.passes[-1][0] if trace.passes else []
     plan = trace.plans[-1][0] if trace.plans else None
-    if plan is not None and len(trace.passes) == 1 and plan.revision == 0:
+    if plan is not None and plan.revision == 0:
         body = lift_plan(plan, lifter)
         out.append(Lesson(PLAN, plan_id(body), True, total, "plan", body))
     left = total

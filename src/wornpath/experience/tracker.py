@@ -76,6 +76,8 @@ class Tracker:
     """"", "passed" or "failed": all that anyone but a person learns of the checks."""
     failures: int = 0
     """How often the finished work was judged not to meet the goal."""
+    tries: int = 0
+    """How often that was work recalled from earlier runs, in which the model had no part: it is not among the failures."""
     feedback: str = ""
     """Why the plan was changed, or what a person said."""
     tokens_used: int = 0
@@ -84,6 +86,15 @@ class Tracker:
     """Decisions for which no model was called."""
     overview: str = ""
     """A map of the workspace, refreshed by the agent after a change; not part of the fold."""
+    was_try: bool = False
+    """The last verdict was on recalled work alone."""
+    judged_at: int = 0
+    judged_before: int = 0
+    """The steps at the last verdict and at the one before."""
+    _kept: tuple[dict[str, Tried], list[str]] = field(default_factory=lambda: ({}, []))
+    """What was tried and known at the last verdict on the model's own work."""
+    _asked: bool = False
+    """The model chose or wrote something since the last verdict."""
     _outside: bool = False
     """The last result is in the words of somebody outside."""
     _adds_up: bool = False
@@ -102,6 +113,8 @@ class Tracker:
                 self.feedback = data.get("reason", "") if event.type == "plan.changed" else ""
                 self.plan_since = self.step
                 self.skipped += bool(data.get("skipped"))
+                if "retracted" in data:
+                    self._retract(data["retracted"])
                 self._enter()
             case "subtask.started":
                 self._mark(data["subtask"], "active")
@@ -112,6 +125,7 @@ class Tracker:
                 usage = data["usage"]
                 self.tokens_used += usage.get("prompt", 0) + usage.get("completion", 0)
                 self.llm_calls += 1
+                self._asked |= data.get("purpose") in ("propose", "argument")
             case "action.decided":
                 self.step = event.step
                 self.skipped += bool(data.get("skipped"))
@@ -125,10 +139,7 @@ class Tracker:
             case "evaluation.made":
                 if data.get("scope") == "run":
                     evaluation = data["evaluation"]
-                    met = evaluation.get("verdict") == "met"
-                    self.failures += evaluation.get("verdict") == "unmet"
-                    if evaluation.get("source") == "check":
-                        self.checks = "passed" if met else "failed"
+                    self._judged(evaluation.get("verdict") or "", evaluation.get("source") == "check")
             case "approval.answered":
                 if data["answer"] == "answer":
                     self._learn([f"The person said: {data['comment']}"])
@@ -139,6 +150,26 @@ class Tracker:
                     self._learn([f"The person said: {data['text']}"])
             case _:
                 pass
+
+    def _judged(self, verdict: str, checked: bool) -> None:
+        self.was_try, self.judged_before, self.judged_at = self.trying, self.judged_at, self.step
+        if verdict == "unmet" and self.was_try:
+            self.tries += 1
+        else:
+            self.failures += verdict == "unmet"
+            if checked:
+                self.checks = "passed" if verdict == "met" else "failed"
+            self._kept = dict(self.tried), list(self.facts)
+        self._asked = False
+
+    def _retract(self, removed: Iterable[str]) -> None:
+        """What was recalled, did not do, and was taken back is no part of the history that the model is told."""
+        for path in removed:
+            self.changed.pop(path, None)
+        self.last, self.last_result, self.last_text, self.last_code = None, "", "", ""
+        tried, facts = self._kept
+        self.tried, self.facts = dict(tried), list(facts)
+        self.world += 1
 
     def _enter(self) -> None:
         self.subtask_steps = self.subtask_ok = self.subtask_errors = 0
@@ -195,6 +226,11 @@ class Tracker:
         if self.plan is None:
             return None
         return next((s for s in self.plan.subtasks if s.status not in CLOSED), None)
+
+    @property
+    def trying(self) -> bool:
+        """Whether all that was done since the last verdict was recalled from earlier runs."""
+        return not self._asked and self.last is not None
 
     def made(self, path: str) -> bool:
         """Whether this run wrote PATH since its plan was made or last changed: an earlier subtask's program may have done it all."""

@@ -36,6 +36,10 @@ class Standing:
     bound: float
     usual: float = 0.0
     closed: bool = False
+    asked: int = 0
+    """So many episodes were the model's own throughout; `usual` is their share of failures."""
+    unwritten: bool = False
+    """Episodes in which the model was asked for texts alone lately did worse than those."""
 
     @property
     def certified(self) -> bool:
@@ -51,22 +55,41 @@ def standing(outcomes: Iterable[tuple[bool, str]]) -> Standing:
     """The standing after OUTCOMES, (met, arm) an episode, oldest first, of which those of arm `skipped` count."""
     known = list(outcomes)
     skipped = [met for met, arm in known if arm == "skipped"]
-    asked = [met for met, arm in known if arm != "skipped"]
+    written = [met for met, arm in known if arm == "written"]
+    asked = [met for met, arm in known if arm not in ("skipped", "written")]
     n, failures = len(skipped), skipped.count(False)
     usual = asked.count(False) / len(asked) if asked else 0.0
-    late = skipped[-LATE:]
-    closed = lower_bound(late.count(False), len(late), CONFIDENCE) > max(DELTA, usual)
+    closed, unwritten = (_worse(late[-LATE:], usual) for late in (skipped, written))
     look = int(math.log2(n / FIRST_LOOK)) if n >= FIRST_LOOK else 0
     spent = 2 ** (look + 1) if n >= FIRST_LOOK else 1
-    return Standing(n, failures, upper_bound(failures, n, 1 - (1 - CONFIDENCE) / spent), usual, closed)
+    bound = upper_bound(failures, n, 1 - (1 - CONFIDENCE) / spent)
+    return Standing(n, failures, bound, usual, closed, len(asked), unwritten)
+
+
+def _worse(outcomes: Sequence[bool], usual: float) -> bool:
+    """Whether OUTCOMES failed more often than both DELTA and what is USUAL, with confidence."""
+    return lower_bound(outcomes.count(False), len(outcomes), CONFIDENCE) > max(DELTA, usual)
 
 
 def may_plan(record: Record, family: Standing, mode: GateMode) -> bool:
     """Whether the gate is open for a plan that did before. A plan by itself does nothing, and is one of many reasons for a failure: it
-    stands in for the model's unless runs with it failed more often than the family's runs do anyhow, with confidence."""
+    stands in for the model's unless runs with it failed more often than the family's runs do anyhow, with confidence on both sides."""
     if mode == "off" or record.ok < MIN_GOOD or (mode == "certified" and not family.certified):
         return False
-    return lower_bound(record.bad, record.uses, CONFIDENCE) <= max(DELTA, family.usual)
+    usual = upper_bound(round(family.usual * family.asked), family.asked, CONFIDENCE)
+    return lower_bound(record.bad, record.uses, CONFIDENCE) <= max(DELTA, usual)
+
+
+def may_write(known: Sequence[Evidence], family: Standing, mode: GateMode) -> Evidence | None:
+    """The action that may be taken without asking which one, its text still to be written: the one most often taken at this position in
+    runs that were met, ahead of all others together."""
+    if mode == "off" or family.unwritten or (mode == "certified" and not family.certified):
+        return None
+    general = [(e, r) for e in known if (r := e.records[0]) is not None]
+    if not general:
+        return None
+    best, record = max(general, key=lambda pair: pair[1].ok)
+    return best if record.ok >= MIN_GOOD and 2 * record.ok > sum(r.ok for _, r in general) else None
 
 
 def may_skip(evidence: Evidence, family: Standing, mode: GateMode) -> bool:
@@ -122,8 +145,8 @@ def _at_most(failures: int, n: int, p: float) -> float:
 def price(outcomes: Sequence[tuple[bool, str]]) -> tuple[float, float] | None:
     """The share of failures in skipped and in shadow episodes; None while there are none of one kind."""
     shares = []
-    for wanted in ("skipped", "shadow"):
-        met = [m for m, arm in outcomes if arm == wanted]
+    for wanted in (("skipped", "written"), ("shadow",)):
+        met = [m for m, arm in outcomes if arm in wanted]
         if not met:
             return None
         shares.append(met.count(False) / len(met))
