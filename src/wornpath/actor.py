@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import mimetypes
 import random
@@ -21,6 +20,7 @@ from wornpath.core import (
     EventType,
     ModelAnswerError,
     Observation,
+    Part,
     Plan,
     Scope,
     State,
@@ -76,6 +76,8 @@ class Actor:
     """The files that the checks name, as they were at the start."""
     answer: str = ""
     snapshot: Snapshot = field(init=False)
+    _left: dict[str, str] = field(default_factory=dict)
+    """The hashes of the files that this sitting wrote, as it left them."""
     _bad_answers: int = 0
     _looked_at: int = -1
     _recalled: str = ""
@@ -136,8 +138,8 @@ class Actor:
         self.session.record("plan.made", {"plan": to_json(plan), "reason": "the goal was set"})
         return plan
 
-    async def replan(self, reason: str) -> Plan:
-        """A new plan for what is still to do, because of REASON."""
+    async def replan(self, reason: str, **more: Any) -> Plan:
+        """A new plan for what is still to do, because of REASON. MORE is recorded with it."""
         tracker, planner = self.session.tracker, Planner(self.chat, self._exists)
         assert tracker.goal is not None
         self.session.check()
@@ -146,26 +148,29 @@ class Actor:
         completion = await self.ask("replan", messages, planner.ask(messages, retry=True))
         revision = (tracker.plan.revision if tracker.plan else 0) + 1
         plan = planner.read(completion.text, tracker.goal, revision=revision, reason=reason)
-        self.session.record("plan.changed", {"plan": to_json(plan), "reason": reason})
+        self.session.record("plan.changed", {"plan": to_json(plan), "reason": reason, **more})
         return plan
 
     def _exists(self, path: str) -> bool:
         return (self.context.workspace.root / path).exists()
 
     def retract(self, reason: str) -> None:
-        """Go through the plan again, because of REASON, without what recalled work made since the last verdict. Where it did more than
-        make files, they are left, and the model is told of them."""
+        """Go through the plan again, because of REASON, without what recalled work did since the last verdict."""
         tracker = self.session.tracker
         since = [path for path, step in tracker.changed.items() if step > tracker.judged_before]
-        removed = []
-        if all(self.context.made(path) for path in since):
-            for path in since:
-                with contextlib.suppress(ToolError):
-                    self.context.workspace.remove(path)
-                removed.append(path)
-            self.reopen(reason, retracted=removed)
-        else:
-            self.reopen(reason)
+        self.reopen(reason, retracted=self.put_back(since))
+
+    def tidied(self) -> dict[str, Any]:
+        """Where work that was not accepted moved or removed files that were there before: put back all that the run changed, so that the
+        next attempt finds what the goal speaks of; what the change of plan records of it."""
+        changed = list(self.session.tracker.changed)
+        return {"retracted": self.put_back(changed)} if self.snapshot.missing(changed) else {}
+
+    def put_back(self, paths: Sequence[str]) -> list[str]:
+        """Bring PATHS, which this run changed, back to what they were before it, but for what somebody else changed since; gives those."""
+        mine = [path for path in paths if self._left.get(path) in (None, _sha256(self.context.workspace.root / path))]
+        report = self.snapshot.put_back(mine)
+        return sorted({*report.restored, *report.removed})
 
     def reopen(self, reason: str, **more: Any) -> None:
         """Go through the plan again where something is made, because of REASON; what was found stays found."""
@@ -357,11 +362,22 @@ class Actor:
             seen = await call(tool, self.context, real, TOOL_SECONDS if left is None else min(TOOL_SECONDS, left + 1))
         except ToolError as error:
             seen = Observation.of(str(error), "error")
-        seen = session.provenance.label(tool, action, seen)
+        seen = session.provenance.label(tool, action, self._whole(tool, seen))
         self._artifacts(seen)
         seconds = round(time.monotonic() - started, 3)
         session.record("action.finished", {"id": key, "observation": to_json(seen), "seconds": seconds})
         return seen
+
+    def _whole(self, tool: Tool, seen: Observation) -> Observation:
+        """SEEN, without what a program did before it failed where that displaced files: half a job is in the way of the next attempt."""
+        if tool.risk != "execute" or seen.result not in ("error", "timeout") or not self.snapshot.missing(seen.changed):
+            return seen
+        back = set(self.put_back(seen.changed))
+        entities = tuple(e for e in seen.entities if e.value not in back)
+        facts = tuple(f for f in seen.facts if not f.startswith(tuple(back)))
+        parts = (*seen.parts, Part(text="The files that it had moved or changed before it failed were put back."))
+        left = tuple(path for path in seen.changed if path not in back)
+        return replace(seen, parts=parts, changed=left, entities=entities, facts=facts)
 
     def finish(self, action: Action, risk: str, seen: Observation, *, started: bool = True) -> Observation:
         """Record an action that needed no tool call: its start (unless it was recorded before) and what came of it, in one commit, so that
@@ -407,8 +423,7 @@ class Actor:
         file = self.context.workspace.root / path
         if not file.is_file() or file.is_symlink():
             return
-        with file.open("rb") as stream:
-            sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+        sha256 = self._left[path] = _sha256(file)
         media_type = mimetypes.guess_type(path)[0] or "application/octet-stream"
         data = {"path": path, "bytes": file.stat().st_size, "media_type": media_type, "sha256": sha256}
         mark = {"untrusted": True} if self.session.provenance.in_written(seen) == "outside" else {}
@@ -580,3 +595,12 @@ class Actor:
             return
         mark = {"untrusted": True} if self.session.provenance.tainted else {}
         self.session.record("note.added", {"text": text, "scope": scope, "where": where, **mark})
+
+
+def _sha256(file: Path) -> str:
+    """The hash of FILE; empty where there is none."""
+    try:
+        with file.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError:
+        return ""

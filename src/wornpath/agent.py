@@ -239,10 +239,11 @@ class AutoGPT:
         reason = "the result was checked and is not right yet"
         plan = tracker.plan
         other = plan is not None and plan.revision < MAX_REPLANS and not actor.recaller.keeps_plan(plan)
+        tidied = actor.tidied()
         if tracker.failures % 2 == 0 and other:
-            await actor.replan(reason)
+            await actor.replan(reason, **tidied)
         else:
-            actor.reopen(reason)
+            actor.reopen(reason, **tidied)
 
     async def _settle(self, actor: Actor) -> None:
         """Draw the consequences that an earlier sitting did not come to."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from wornpath.core import Action, Candidate, Goal, Observation, Plan, Predicate, State, StoreError, Subtask
 from wornpath.experience import Tracker
-from wornpath.experience.lessons import FINISH, PLAN, lift_plan, plan_id, position, start
+from wornpath.experience.lessons import FINISH, LOOKING, PLAN, lift_plan, plan_id, position, start
 from wornpath.experience.lifting import Lifter, Template, fill
 from wornpath.experience.live import Experience
 from wornpath.experience.memory import Evidence, Record, readable_name
@@ -193,10 +193,10 @@ class Recaller:
         return "" if wrong else position(active.kind if active else "other", self._chain)
 
     def _trial(self, tracker: Tracker) -> str:
-        """The position to try a known program from that is not sure to do: where the checks can tell, and nothing but what the subtask
-        itself makes is at stake; a few times."""
+        """The position to try a known program from that is not sure to do: where the checks can tell, so that it is taken back where it
+        does not; a few times."""
         active, goal = tracker.active, tracker.goal
-        if active is None or active.kind != "compute" or goal is None or not goal.checks:
+        if active is None or active.kind in LOOKING or goal is None or not goal.checks:
             return ""
         return position(active.kind, []) if len(self._used) < MAX_TRIES and not self._chain else ""
 

@@ -153,7 +153,7 @@ def result_of(agent: AutoGPT, actor: Actor, status: RunStatus, summary: str, sec
         round(seconds + session.budget.spent_seconds, 3),
         agent.policy.version,
         str(agent.workspace.root),
-        tuple(agent.store.artefacts(agent.run_id)),
+        tuple(a for a in agent.store.artefacts(agent.run_id) if (agent.workspace.root / a.path).is_file()),
     )
 
 

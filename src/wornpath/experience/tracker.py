@@ -162,14 +162,18 @@ class Tracker:
             self._kept = dict(self.tried), list(self.facts)
         self._asked = False
 
-    def _retract(self, removed: Iterable[str]) -> None:
-        """What was recalled, did not do, and was taken back is no part of the history that the model is told."""
-        for path in removed:
+    def _retract(self, paths: Iterable[str]) -> None:
+        """Take in that PATHS were put back. What was recalled and did not do is no part of the history that the model is told."""
+        back = tuple(paths)
+        for path in back:
             self.changed.pop(path, None)
-        self.last, self.last_result, self.last_text, self.last_code = None, "", "", ""
-        tried, facts = self._kept
-        self.tried, self.facts = dict(tried), list(facts)
         self.world += 1
+        if self.was_try:
+            self.last, self.last_result, self.last_text, self.last_code = None, "", "", ""
+            self.tried, self.facts = dict(self._kept[0]), list(self._kept[1])
+        elif back:
+            self.facts = [fact for fact in self.facts if not fact.startswith(back)]
+            self.feedback += "; the files were put back as they were"
 
     def _enter(self) -> None:
         self.subtask_steps = self.subtask_ok = self.subtask_errors = 0

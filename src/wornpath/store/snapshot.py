@@ -144,6 +144,25 @@ class Snapshot:
         with self._lock:
             return restore(self.workspace, self._load(), self._after(), self._blob, force=force)
 
+    def put_back(self, paths: Iterable[str]) -> UndoReport:
+        """Bring back what was at PATHS before the run, while it is still going on; everything else stays as it is."""
+        from wornpath.store.undo import restore
+
+        wanted = set(paths)
+        wanted |= {folder for path in wanted for folder in _above(path) if folder}
+        with self._lock:
+            after = {path: image for path, image in self._differences().items() if path in wanted}
+            return restore(self.workspace, self._load(), after, self._blob, force=True)
+
+    def missing(self, paths: Iterable[str]) -> bool:
+        """Whether something that was at one of PATHS before the run is not there now."""
+        with self._lock:
+            before = self._load()
+            return any(
+                before.get(path, Image(path)).kind != "absent" and look(self.workspace, path).kind == "absent"
+                for path in paths
+            )
+
     def added(self, path: str) -> bool:
         """Whether there was nothing at PATH (relative) before the run, as far as that was kept."""
         with self._lock:
