@@ -21,7 +21,7 @@ from wornpath.tools import Registry, Tool, Workspace
 MAX_RECALLED = 8
 SURE = 0.5
 """Above this a hole's best value is ahead of every other one."""
-MAX_TRIES = 4
+MAX_TRIES = 6
 """So many known programs are tried in a run before the model writes one."""
 WORTH_A_TRY = 0.3
 PROMISING = 0.55

@@ -18,6 +18,7 @@ from typing import Any
 
 from wornpath.core import Action, canonical, digest
 from wornpath.experience.naming import Names
+from wornpath.experience.repeats import Item, fitting_element, items, parts
 from wornpath.experience.situation import Situation
 from wornpath.experience.source import Place, fitting, line_starts, literals, offset
 
@@ -46,7 +47,27 @@ class Listing:
     form: str
 
 
-Piece = str | Hole | Listing
+@dataclass(frozen=True, slots=True)
+class Element:
+    """What is said for one kind of item: `pieces`, in which the item plays a role, and the tags of the items it was said for."""
+
+    pieces: tuple[str | Hole, ...]
+    tags: tuple[frozenset[str], ...]
+
+    @property
+    def shape(self) -> list[str]:
+        return [p if isinstance(p, str) else "Hole" for p in self.pieces]
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """A place for what is said for each item that the goal lists (`repeats`), with `joint` between."""
+
+    joint: str
+    elements: tuple[Element, ...]
+
+
+Piece = str | Hole | Listing | Repeat
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +83,7 @@ class Template:
     def id(self) -> str:
         """Equal for the same action on other things: it does not depend on what is in the holes."""
         shape = {
-            name: [
-                p if isinstance(p, str) else [type(p).__name__, *((p.kind, p.form) if isinstance(p, Listing) else ())]
-                for p in v
-            ]
+            name: [p if isinstance(p, str) else [type(p).__name__, *_shape(p)] for p in v]
             if isinstance(v, tuple)
             else v
             for name, v in self.arguments.items()
@@ -74,8 +92,11 @@ class Template:
 
     def holes(self) -> Iterator[Hole]:
         for value in self.arguments.values():
-            if isinstance(value, tuple):
-                yield from (p for p in value if isinstance(p, Hole))
+            for piece in value if isinstance(value, tuple) else ():
+                if isinstance(piece, Hole):
+                    yield piece
+                elif isinstance(piece, Repeat):
+                    yield from (p for e in piece.elements for p in e.pieces if isinstance(p, Hole))
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -95,6 +116,13 @@ class Template:
         return cls(data["tool"], arguments, tuple(data["open"]))
 
 
+def _shape(piece: Hole | Listing | Repeat) -> list[Any]:
+    """What of PIECE is the same for other things."""
+    if isinstance(piece, Listing):
+        return [piece.kind, piece.form]
+    return [piece.joint, *(e.shape for e in piece.elements)] if isinstance(piece, Repeat) else []
+
+
 # -- lifting ---------------------------------------------------------------------------------------
 
 
@@ -110,6 +138,7 @@ class Lifter:
                     for form, text in _forms(value):
                         self.explained.setdefault(text, set()).add((role, form))
         self.names = Names(self.explained)
+        self.items = items(situation) if roles else []
         self.roles = roles
 
     def lift(self, action: Action, texts: Mapping[str, str], seen: Mapping[str, str] | None = None) -> Template:
@@ -182,7 +211,9 @@ class Lifter:
         if "\r" in code.replace("\r\n", "\n"):  # ast ends a line there and tokenize does not
             return (code,)
         try:
-            spans = [*self._listings(ast.parse(code), code)]
+            tree = ast.parse(code)
+            spans = [*self._listings(tree, code)]
+            spans += [s for s in self._repeats(tree, code) if not any(a <= s[0] < b for a, b, _ in spans)]
             taken = [(a, b) for a, b, _ in spans]
             for start, end, place in literals(code):
                 if not any(a <= start < b for a, b in taken):
@@ -198,6 +229,39 @@ class Lifter:
             out += [code[at:start], *pieces]
             at = end
         return _joined([*out, code[at:]])
+
+    def _repeats(self, tree: ast.AST, code: str) -> Iterator[tuple[int, int, tuple[Piece, ...]]]:
+        """The parts of CODE that say something for each item that the goal lists."""
+        for part in parts(tree, code, self.items) if self.items else ():
+            joints = {" ".join(code[a:b].split()) for (_, a), (b, _) in zip(part.spans, part.spans[1:], strict=False)}
+            if len(joints) != 1:
+                continue
+            known: dict[tuple[str | Hole, ...], list[frozenset[str]]] = {}
+            for item, (start, end) in zip(self.items, part.spans, strict=True):
+                known.setdefault(self._element(code[start:end], item), []).append(item.tags)
+            elements = (Element(pieces, tuple(dict.fromkeys(tags))) for pieces, tags in known.items())
+            ordered = tuple(sorted(elements, key=lambda e: e.shape))
+            if len({canonical(e.shape) for e in ordered}) == len(ordered):
+                yield part.start, part.end, (Repeat(code[part.spans[0][1] : part.spans[1][0]], ordered),)
+
+    def _element(self, text: str, item: Item) -> tuple[str | Hole, ...]:
+        """The source TEXT of what is said for ITEM, with the item lifted, and all else that plays a role."""
+        values = {value: role for role, value in reversed(item.values().items())}
+        out: list[Piece] = []
+        at = 0
+        for start, end, place in literals(text):
+            said = text[start:end]
+            roles = frozenset({(values[said], "=")}) if said in values else None
+            inside = (
+                (Hole(roles, None, place),)
+                if roles
+                else self._field(said)
+                if place == "."
+                else self._text(said, place=place)
+            )
+            out += [text[at:start], *inside]
+            at = end
+        return tuple(p for p in _joined([*out, text[at:]]) if isinstance(p, str | Hole))
 
     def _field(self, name: str) -> tuple[Piece, ...]:
         """NAME after a dot: a column of the data, or the program's own."""
@@ -242,15 +306,39 @@ def agree(one: Template, other: Template) -> Template | None:
         merged: list[Piece] = []
         for mine, yours in zip(value, theirs, strict=True):
             if isinstance(mine, Hole) and isinstance(yours, Hole):
-                both = mine.roles & yours.roles
-                was = mine.was if mine.was == yours.was else None
-                if not both and was is None:
+                both = _agree_holes(mine, yours)
+                if both is None:
                     return None
-                merged.append(Hole(both, was, mine.place or yours.place))
+                merged.append(both)
+            elif isinstance(mine, Repeat) and isinstance(yours, Repeat):
+                again = _agree_repeats(mine, yours)
+                if again is None:
+                    return None
+                merged.append(again)
             else:
                 merged.append(mine)
         arguments[name] = tuple(merged)
     return replace(one, arguments=arguments)
+
+
+def _agree_holes(mine: Hole, yours: Hole) -> Hole | None:
+    both = mine.roles & yours.roles
+    was = mine.was if mine.was == yours.was else None
+    return Hole(both, was, mine.place or yours.place) if both or was is not None else None
+
+
+def _agree_repeats(mine: Repeat, yours: Repeat) -> Repeat | None:
+    """Elements of the same shape, with the roles that both know and the tags of either."""
+    elements = []
+    for one, other in zip(mine.elements, yours.elements, strict=True):
+        pieces: list[str | Hole] = []
+        for a, b in zip(one.pieces, other.pieces, strict=True):
+            both = _agree_holes(a, b) if isinstance(a, Hole) and isinstance(b, Hole) else a
+            if both is None:
+                return None
+            pieces.append(both)
+        elements.append(Element(tuple(pieces), tuple(dict.fromkeys((*one.tags, *other.tags)))))
+    return Repeat(mine.joint, tuple(elements))
 
 
 # -- filling ---------------------------------------------------------------------------------------
@@ -308,7 +396,10 @@ def _argument(value: Any, situation: Situation, known: Mapping[str, str]) -> lis
         return [(value, 1.0)]
     parts: list[list[tuple[str, float]]] = []
     for piece in value:
-        found = [(piece, 1.0)] if isinstance(piece, str) else _values(piece, situation, known)
+        if isinstance(piece, Repeat):
+            found = _said(piece, situation, known)
+        else:
+            found = [(piece, 1.0)] if isinstance(piece, str) else _values(piece, situation, known)
         if not found:
             return []
         parts.append(found)
@@ -324,6 +415,25 @@ def _argument(value: Any, situation: Situation, known: Mapping[str, str]) -> lis
                     ("".join(text if i == at else found[0][0] for i, found in enumerate(parts)), min(sure, other))
                 )
     return out
+
+
+def _said(piece: Repeat, situation: Situation, known: Mapping[str, str]) -> list[tuple[str, float]]:
+    """What PIECE says for today's items; nothing where there are none, or where it is not known what to say for one of them."""
+    out: list[str] = []
+    sure = 1.0
+    for item in items(situation):
+        found = fitting_element(item.tags, [element.tags for element in piece.elements])
+        if found is None:
+            return []
+        text = ""
+        for part in piece.elements[found[0]].pieces:
+            values = [(part, 1.0)] if isinstance(part, str) else _values(part, situation, {**known, **item.values()})
+            if not values:
+                return []
+            text, sure = text + values[0][0], min(sure, values[0][1])
+        out.append(text)
+        sure = min(sure, found[1])
+    return [(piece.joint.join(out), sure)] if out else []
 
 
 def _values(piece: Hole | Listing, situation: Situation, known: Mapping[str, str]) -> list[tuple[str, float]]:
@@ -463,6 +573,9 @@ def _piece_json(piece: Piece) -> Any:
         return piece
     if isinstance(piece, Listing):
         return {"kind": piece.kind, "form": piece.form}
+    if isinstance(piece, Repeat):
+        said = [{"pieces": [*map(_piece_json, e.pieces)], "tags": [sorted(t) for t in e.tags]} for e in piece.elements]
+        return {"joint": piece.joint, "elements": said}
     place = {"place": piece.place} if piece.place else {}
     return {"roles": sorted(map(list, piece.roles)), "was": piece.was, **place}
 
@@ -472,4 +585,10 @@ def _piece(data: Any) -> Piece:
         return data
     if "kind" in data:
         return Listing(data["kind"], data["form"])
+    if "joint" in data:
+        elements = []
+        for e in data["elements"]:
+            pieces = tuple(p for p in map(_piece, e["pieces"]) if isinstance(p, str | Hole))
+            elements.append(Element(pieces, tuple(map(frozenset, e["tags"]))))
+        return Repeat(data["joint"], tuple(elements))
     return Hole(frozenset((r, f) for r, f in data["roles"]), data["was"], data.get("place", ""))

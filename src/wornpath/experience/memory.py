@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SCHEMA_VERSION = 2
-SIMILAR = 0.42
+SIMILAR = 0.5
 """From this similarity on a goal belongs to a family."""
 PROTOTYPES = 24
 """So many of a family's goals are kept to compare new ones with."""
@@ -350,16 +350,17 @@ class Memory:
 
     def _narrow(self, db: sqlite3.Connection, family: int, name: str, kind: str, body: str) -> None:
         """Put one more use, BODY, of the template NAME to its variants: into the first that it agrees with, else as one of its own."""
-        if kind != "action":
-            db.execute("insert or replace into template values (?, 0, ?, ?, ?)", (name, family, kind, body))
-            return
         rows = db.execute(
             "select variant, body from template where family = ? and id = ? order by variant", (family, name)
         ).fetchall()
         for variant, known in rows:
-            both = agree(_template(known), _template(body))
-            if both is not None:
-                narrowed = canonical(both.as_dict())
+            if kind == "action":
+                both = agree(_template(known), _template(body))
+                narrowed = canonical(both.as_dict()) if both is not None else ""
+            else:
+                plan = agree_plans(json.loads(known), json.loads(body))
+                narrowed = canonical(plan) if plan is not None else ""
+            if narrowed:
                 if narrowed != known:
                     db.execute(
                         "update template set body = ? where family = ? and id = ? and variant = ?",
@@ -468,6 +469,26 @@ def _with_journal(db: sqlite3.Connection) -> None:
             if "locked" not in str(error) or number == OPEN_TRIES - 1:
                 raise
             time.sleep(0.05)
+
+
+def agree_plans(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The plan of which ONE and OTHER, of the same form, are uses; None where what they expect has nothing in common. How a subtask is
+    worded is no matter."""
+    subtasks = []
+    for mine, yours in zip(one["subtasks"], other["subtasks"], strict=True):
+        expects = []
+        for a, b in zip(mine["expects"], yours["expects"], strict=True):
+            both = _agree_alike(Template.from_dict(a), Template.from_dict(b))
+            if both is None:
+                return None
+            expects.append(both.as_dict() | {"kind": a["kind"]})
+        says = _agree_alike(Template.from_dict(mine["says"]), Template.from_dict(yours["says"]))
+        subtasks.append({**mine, "expects": expects, "says": says.as_dict() if says else mine["says"]})
+    return {"subtasks": subtasks}
+
+
+def _agree_alike(one: Template, other: Template) -> Template | None:
+    return agree(one, other) if one.id == other.id else None
 
 
 @lru_cache(maxsize=512)

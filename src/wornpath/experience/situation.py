@@ -30,6 +30,8 @@ MAX_READ = 240
 MAX_PACKED = 12
 """Spreadsheets and documents among them, which take a hundred times as long to open."""
 SAMPLES = 8
+MANY = 3
+"""With more kinds of files than this it says nothing how they are written."""
 NEAR = 60
 """Characters around a name in which its cue is looked for."""
 TABLES = (".csv", ".tsv", ".xlsx")
@@ -50,7 +52,7 @@ _CJK_LEAD = re.compile(
 )
 """Chinese is written without spaces: what stands before a name in the same run."""
 _COLUMNS = re.compile(
-    r"(?:\b(?:columns?|fields?|keys?)\b|列(?![出表举为入])|字段)(?:\s+(?:named|called|are)|名?[为是])?\s*[:：]?\s*"
+    r"(?:\b(?:columns?|fields?|keys?)\b|列(?![出表举为入])|列(?=[为是]\s*[A-Za-z_][\w\-]*\s*[,，、和])|字段)(?:\s+(?:named|called|are)|名?[为是])?\s*[:：]?\s*"
     r"([\w\-]+(?:,[\w\-]+)+|[\w\-]+(?:\s*(?:,|，|、|\band\b|和)\s*[\w\-]+)*)",
     re.IGNORECASE,
 )
@@ -91,6 +93,8 @@ class Situation:
     roles: dict[str, tuple[str, ...]] = field(default_factory=dict)
     groups: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """The kinds that the goal sorts by: `images (jpg, png)` gives `images → jpg, png`."""
+    pairs: tuple[tuple[str, str], ...] = ()
+    """The names that the goal gives with what each stands for: `number (Bill no), total (To pay)`."""
     words: frozenset[str] = frozenset()
     shape: frozenset[str] = frozenset()
     layout: str = ""
@@ -116,6 +120,7 @@ class Situation:
         return {
             "roles": {role: list(values) for role, values in self.roles.items()},
             "groups": {name: list(values) for name, values in self.groups.items()},
+            "pairs": [list(pair) for pair in self.pairs],
             "words": sorted(self.words),
             "shape": sorted(self.shape),
             "layout": self.layout,
@@ -127,6 +132,7 @@ class Situation:
         return cls(
             {str(role): tuple(map(str, values)) for role, values in data["roles"].items()},
             {str(name): tuple(map(str, values)) for name, values in data["groups"].items()},
+            tuple((str(name), str(label)) for name, label in data.get("pairs", ())),
             frozenset(map(str, data["words"])),
             frozenset(map(str, data["shape"])),
             str(data["layout"]),
@@ -170,17 +176,56 @@ class _Taker:
 
     # -- what the goal names -----------------------------------------------------------------------
 
+    def _pairs(self) -> bool:
+        """`number (Bill no), total (To pay)`: names with one thing each, which is no kind of file."""
+        kinds = {posixpath.splitext(p)[1].lstrip(".").casefold() for p in self.paths}
+        found: list[tuple[str, str]] = []
+        spans = []
+        for match in _BRACKET.finditer(self.goal):
+            name, label = self._before_bracket(match.start()), match[1].strip()
+            if not name or re.search(r"[,，、/;；]", label) or label.strip(".*").casefold() in kinds:
+                return False
+            found.append((name, label))
+            spans.append((match.start() - len(name) - 1, match.end()))
+        if len(found) < 2:
+            return False
+        self.found.pairs = tuple(found)
+        self.spans += spans
+        names = [name for name, _ in found]
+        self._listed_columns(names, spans)
+        self.add("goal.labels", [label for _, label in found])
+        return True
+
+    def _listed_columns(self, names: Sequence[str], spans: Sequence[tuple[int, int]]) -> None:
+        self.add("goal.columns", names)
+        if len(names) > 1:
+            self.add("goal.columns first", names[:1])
+            self.add("goal.columns last", names[-1:])
+        rest = self.goal
+        for start, end in sorted(spans, reverse=True):
+            rest = f"{rest[: max(0, start)]} {rest[end:]}"
+        again = [n for n in names if re.search(rf"(?<![A-Za-z0-9_]){re.escape(n)}(?![A-Za-z0-9_])", rest)]
+        self.add("goal.columns named again", again)
+
+    def _before_bracket(self, at: int) -> str:
+        """The name that stands before the bracket at AT."""
+        before = _BEFORE.search(self.goal[max(0, at - NEAR) : at])
+        if before is None:
+            return ""
+        return before[1] if before[1].isascii() else _CJK_LEAD.sub("", before[1]) or before[1]
+
     def _groups(self) -> None:
         """`images (jpg, png), music (mp3)`, and the wordings for the same with "into" or "to"."""
+        if self._pairs():
+            return
         for match in _BRACKET.finditer(self.goal):
-            before = _BEFORE.search(self.goal[max(0, match.start() - NEAR) : match.start()])
-            if before is None:
+            name = self._before_bracket(match.start())
+            if not name:
                 continue
-            name = before[1] if before[1].isascii() else _CJK_LEAD.sub("", before[1]) or before[1]
             members = tuple(m.strip().strip(".*") for m in re.split(r"[,，、/]|\band\b|和", match[1]) if m.strip())
             if members and all(re.fullmatch(r"[\w\-]{1,12}", m) for m in members):
                 self.found.groups[name] = members
-                self.spans.append((match.start() - (len(before[0]) - before[0].find(name)), match.end()))
+                self.spans.append((self.goal.rfind(name, 0, match.start()), match.end()))
         if self.found.groups:
             self.add("goal.group", self.found.groups)
 
@@ -240,16 +285,13 @@ class _Taker:
 
     def _goal_columns(self) -> None:
         match = _COLUMNS.search(self.goal)
-        if match is None:
+        if match is None or self.found.pairs:
             return
         names = [n for n in _LISTED.split(match[1]) if re.fullmatch(r"[\w\-]+", n)]
         if all(n.casefold() in _NO_COLUMN for n in names):
             return
         self.spans.append(match.span(1))
-        self.add("goal.columns", names)
-        if len(names) > 1:
-            self.add("goal.columns first", names[:1])
-            self.add("goal.columns last", names[-1:])
+        self._listed_columns(names, [match.span(1)])
 
     def _goal_names(self) -> None:
         """Quoted words, proper names, dates, numbers and short phrases, each by what kind it is and by the words around it."""
@@ -362,12 +404,14 @@ class _Taker:
         goal_words = content_words(self.goal)
         named: dict[str, list[str]] = {}
         layouts: set[str] = set()
+        about = {p for role in ("goal.file.old", "file in the goal's folder") for p in self.found.roles.get(role, ())}
         for extension in sorted({posixpath.splitext(f.name)[1].casefold() for f in self.files}):
             most = 3 if extension in PACKED else SAMPLES
             some = [f for f in self.files if f.name.casefold().endswith(extension) and extension][:most]
             for entry in some:
                 lines = preview(entry.path, 1500, self.workspace).splitlines()
-                layouts.add(f"{extension} {_layout(lines, extension in TABLES)}")
+                if not about or entry.path in about:
+                    layouts.add(f"{extension} {_layout(lines, extension in TABLES)}")
                 fields = _header(lines) if extension in TABLES else _labels(lines)
                 what = "column" if extension in TABLES else "label"
                 for name, sample in fields.items():
@@ -377,7 +421,8 @@ class _Taker:
                     if content_words(name) & goal_words:
                         named.setdefault(f"{what} named in the goal", []).append(name)
                         named.setdefault(f"{what} named in the goal of {kind}", []).append(name)
-        self.found.layout = "\n".join(sorted(layouts))
+        kinds = {layout.partition(" ")[0] for layout in layouts}
+        self.found.layout = "\n".join(sorted(layouts)) if len(kinds) <= MANY else "many kinds"
         for role, names in named.items():
             self.add(role, names)
         wanted = self.found.roles.get("goal.columns", ())
@@ -389,7 +434,8 @@ class _Taker:
 
     def _words(self) -> frozenset[str]:
         """The goal's words without what it names."""
-        there = {w for role, vs in self.found.roles.items() if role.startswith("column") for v in vs for w in words(v)}
+        named = ("column", "goal.columns", "goal.labels")
+        there = {w for role, vs in self.found.roles.items() if role.startswith(named) for v in vs for w in words(v)}
         return frozenset(w for w in content_words(self._left(" ")) if not w.isdigit() and w not in there | self.telling)
 
     def _left(self, mark: str) -> str:
@@ -472,16 +518,17 @@ def _labels(lines: Sequence[str]) -> dict[str, str]:
 
 
 def _layout(lines: Sequence[str], table: bool) -> str:
-    """How LINES are written: of a table its separator and the kinds of its values, of other text the form of its first line."""
+    """How LINES are written: of a table its separator and the forms of its values, of other text how its lines begin."""
     plain = [line for line in lines if line.strip()]
     if not plain:
         return ""
     if table:
         separator = max(",;\t|", key=plain[0].count)
         row = plain[1].split(separator) if len(plain) > 1 else []
-        return separator + " ".join(sorted({_mask(value) for value in row}))
-    marks = {c for line in plain[:30] for c in line if c in "{}<>[]$%@|=#~^"}
-    return f"{_mask(plain[0])} {''.join(sorted(marks))}"
+        return separator + " ".join(sorted({_mask(value) if re.search(r"\d", value) else "a" for value in row}))
+    masks = [_mask(line) for line in plain[:12]]
+    alike = posixpath.commonprefix(masks)
+    return alike if len(alike) > 2 else re.sub(r"(?<=\w) .*", "", masks[0])
 
 
 def _mask(text: str) -> str:
