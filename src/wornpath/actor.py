@@ -237,7 +237,7 @@ class Actor:
 
     def _offered(self, action: Action) -> bool:
         tool = self.proposer.registry.get(action.tool)
-        return tool is not None and self.session.offers(tool)
+        return action.tool in CONTROLS or (tool is not None and self.session.offers(tool))
 
     def _permits(self, action: Action) -> bool:
         """Whether ACTION may be done without asking a person, which experience never does in the model's place."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from wornpath.core import Action, Candidate, Goal, Observation, Plan, Predicate, State, StoreError, Subtask
 from wornpath.experience import Tracker
-from wornpath.experience.lessons import FINISH, LOOKING, PLAN, lift_plan, plan_id, position, start
+from wornpath.experience.lessons import FINISH, LOOKING, PLAN, lift_plan, plan_id, position, start, written
 from wornpath.experience.lifting import Lifter, Template, fill
 from wornpath.experience.live import Experience
 from wornpath.experience.memory import Evidence, Record, readable_name
@@ -26,6 +26,7 @@ MAX_TRIES = 6
 WORTH_A_TRY = 0.3
 PROMISING = 0.55
 """From this chance on a recalled text is taken rather than one written anew."""
+FINISHED = Action.of("finish")
 REVERSIBLE = ("read", "write", "execute")
 """What a run's snapshot can undo; the rest always asks the model."""
 
@@ -262,25 +263,33 @@ class Recaller:
     def _to_write(
         self, recalled: Sequence[Recalled], tracker: Tracker, able_to: Callable[[Action], bool], at: str
     ) -> Gate:
-        """The gate, open for an action whose program the model is to write, where no other is ever taken."""
-        active, config = tracker.active, self.experience.config
-        if active is None or not (config.recall and self.known) or self._chain or any(r.strong for r in recalled):
-            return Gate((), "", "", at)
-        here = start(active.kind, not at)
+        """The gate, open for an action whose program the model is to write, or for finishing after one, where nothing else is ever done."""
+        active, last, config = tracker.active, tracker.last, self.experience.config
+        closed = Gate((), "", "", at)
+        if active is None or not (config.recall and self.known) or any(r.strong for r in recalled):
+            return closed
+        tool = self.registry.get(last.tool) if last is not None and tracker.subtask_ok else None
+        ran = tool is not None and "code" in tool.text.values() and tracker.last_result == "ok"
+        if not ran and self._chain:
+            return closed
+        here = (written if ran else start)(active.kind, not at)
         try:
             known = may_write(self.experience.memory.evidence(self.family, here, ("",)), self._standing, config.gate)
             bodies = self.experience.memory.bodies(self.family, known.template) if known else []
         except StoreError as error:
             self._do_without(error)
-            return Gate((), "", "", at)
-        for body in bodies:
+            return closed
+        if known is not None and known.template == FINISH.id and able_to(FINISHED):
+            why = f"done after it, {known.closest.ok} times"
+            return self._opened([Recalled(FINISHED, known, 1.0, self._covers)], "written", here, why)
+        for body in bodies if not ran else ():
             made = fill(body, self.situation, self._seen) if body.open and body.tool in self.registry else []
             if known and made and made[0][1] > SURE and able_to(made[0][0]):
                 self._writes = known.template
                 why = f"what is done here, {known.closest.ok} times; only its text is to be written"
                 found = Recalled(made[0][0], known, made[0][1], self._covers)
                 return self._opened([found], "written", here, why)
-        return Gate((), "", "", at)
+        return closed
 
     def _opened(self, chosen: Sequence[Recalled], arm: str, at: str, why: str) -> Gate:
         """The gate, open for CHOSEN unless this run is one that asks the model throughout."""

@@ -33,6 +33,11 @@ def start(kind: str, wrong: bool) -> str:
     return f"{kind}~{'!' if wrong else ''}"
 
 
+def written(kind: str, wrong: bool) -> str:
+    """The position after a text was written and the action went well."""
+    return f"{kind}~{'!' if wrong else ''}>"
+
+
 @dataclass(slots=True)
 class Step:
     """One executed action of a run."""
@@ -209,12 +214,20 @@ def _plan_held(trace: Trace, recalled: str, lifter: Lifter) -> bool:
 def _writing(trace: Trace, lifter: Lifter, texts: Mapping[str, Mapping[str, str]], total: float) -> list[Lesson]:
     """For what actions programs were written, whatever they said, and what was done instead."""
     out: list[Lesson] = []
+    last: Step | None = None
     for step in (s for steps, _ in trace.passes for s in steps):
-        kinds = texts.get(step.action.tool, {})
-        if step.action.tool not in CONTROL_TOOLS:
-            body = lifter.bare(step.action, kinds)
-            out.append(Lesson(start(step.kind, step.wrong), body.id, True, total, "action", body))
+        after = last is not None and last.subtask == step.subtask and last.result == "ok" and _writes(last, texts)
+        at = written(step.kind, step.wrong) if after else start(step.kind, step.wrong)
+        body = FINISH if step.action.tool == "finish" else lifter.bare(step.action, texts.get(step.action.tool, {}))
+        if step.action.tool not in CONTROL_TOOLS or (after and body is FINISH):
+            out.append(Lesson(at, body.id, True, total, "action", body))
+        last = step
     return out
+
+
+def _writes(step: Step, texts: Mapping[str, Mapping[str, str]]) -> bool:
+    """Whether STEP ran a program."""
+    return "code" in texts.get(step.action.tool, {}).values()
 
 
 def _good_work(trace: Trace, lifter: Lifter, texts: Mapping[str, Mapping[str, str]], total: float) -> list[Lesson]:

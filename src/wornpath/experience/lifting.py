@@ -32,11 +32,13 @@ COMMANDS = ("command", "cmd", "script", "query", "sql", "expression")
 @dataclass(frozen=True, slots=True)
 class Hole:
     """A place for a value. `roles` are (role, form) pairs that explain it; `was` the value itself while every use had the same; `place`
-    what kind of source text it stands in, which decides how a value is written there (`source.fitting`)."""
+    what kind of source text it stands in, which decides how a value is written there (`source.fitting`). `sole` are those of the roles that
+    nothing else played: each told the value by itself."""
 
     roles: frozenset[tuple[str, str]] = frozenset()
     was: str | None = None
     place: Place = ""
+    sole: frozenset[tuple[str, str]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +139,8 @@ class Lifter:
                 for value in values:
                     for form, text in _forms(value):
                         self.explained.setdefault(text, set()).add((role, form))
+        alone = {role for role, values in situation.roles.items() if len(values) == 1}
+        self.sole = {pair for pairs in self.explained.values() for pair in pairs if pair[0] in alone}
         self.names = Names(self.explained)
         self.items = items(situation) if roles else []
         self.roles = roles
@@ -192,7 +196,8 @@ class Lifter:
         extra = extra or {}
 
         def hole(value: str) -> Hole:
-            return Hole(frozenset(self.explained.get(value, set()) | extra.get(value, set())), value, place)
+            known, seen = self.explained.get(value, set()), extra.get(value, set())
+            return Hole(frozenset(known | seen), value, place, frozenset(seen | (known & self.sole)))
 
         if text and (text in self.explained or text in extra):
             return (hole(text),)
@@ -253,7 +258,7 @@ class Lifter:
             said = text[start:end]
             roles = frozenset({(values[said], "=")}) if said in values else None
             inside = (
-                (Hole(roles, None, place),)
+                (Hole(roles, None, place, roles),)
                 if roles
                 else self._field(said)
                 if place == "."
@@ -268,7 +273,7 @@ class Lifter:
         roles = {
             (r, f) for r, f in self.explained.get(name, ()) if r.startswith(("column", "goal.columns")) and f == "="
         }
-        return (Hole(frozenset(roles), name, "."),) if roles else (name,)
+        return (Hole(frozenset(roles), name, ".", frozenset(roles & self.sole)),) if roles else (name,)
 
     def _listings(self, tree: ast.AST, code: str) -> Iterator[tuple[int, int, tuple[Piece, ...]]]:
         """The literals in TREE that are the goal's columns or groups."""
@@ -322,9 +327,13 @@ def agree(one: Template, other: Template) -> Template | None:
 
 
 def _agree_holes(mine: Hole, yours: Hole) -> Hole | None:
-    both = mine.roles & yours.roles
+    """The roles that both know. None where there are none, and where each value was told by some role alone but none told both: then
+    they are two ways of saying which value is meant, to be kept apart."""
+    both, sole = mine.roles & yours.roles, mine.sole & yours.sole
     was = mine.was if mine.was == yours.was else None
-    return Hole(both, was, mine.place or yours.place) if both or was is not None else None
+    if (mine.sole and yours.sole and not sole and was is None) or not (both or was is not None):
+        return None
+    return Hole(both, was, mine.place or yours.place, sole)
 
 
 def _agree_repeats(mine: Repeat, yours: Repeat) -> Repeat | None:
@@ -452,8 +461,9 @@ def _values(piece: Hole | Listing, situation: Situation, known: Mapping[str, str
     ):  # what the action itself tells goes before what is like it elsewhere
         formed = (_form(v, form) for v in _role(role, situation, known))
         texts = {t for v in formed if v and (t := fitting(v, piece.place)) is not None}
+        weight = 2 if (role, form) in piece.sole else 1
         for text in texts:
-            scores[text] = scores.get(text, 0.0) + 1 / len(texts)
+            scores[text] = scores.get(text, 0.0) + weight / len(texts)
     if not scores:
         return [(piece.was, 1.0)] if piece.was is not None and not piece.roles else []
     if piece.was in scores:  # it was this one each time, and is there today too
@@ -577,7 +587,8 @@ def _piece_json(piece: Piece) -> Any:
         said = [{"pieces": [*map(_piece_json, e.pieces)], "tags": [sorted(t) for t in e.tags]} for e in piece.elements]
         return {"joint": piece.joint, "elements": said}
     place = {"place": piece.place} if piece.place else {}
-    return {"roles": sorted(map(list, piece.roles)), "was": piece.was, **place}
+    sole = {"sole": sorted(map(list, piece.sole))} if piece.sole else {}
+    return {"roles": sorted(map(list, piece.roles)), "was": piece.was, **place, **sole}
 
 
 def _piece(data: Any) -> Piece:
@@ -591,4 +602,5 @@ def _piece(data: Any) -> Piece:
             pieces = tuple(p for p in map(_piece, e["pieces"]) if isinstance(p, str | Hole))
             elements.append(Element(pieces, tuple(map(frozenset, e["tags"]))))
         return Repeat(data["joint"], tuple(elements))
-    return Hole(frozenset((r, f) for r, f in data["roles"]), data["was"], data.get("place", ""))
+    roles, sole = (frozenset((r, f) for r, f in data.get(name, ())) for name in ("roles", "sole"))
+    return Hole(roles, data["was"], data.get("place", ""), sole)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -421,6 +421,8 @@ class _Taker:
                     if content_words(name) & goal_words:
                         named.setdefault(f"{what} named in the goal", []).append(name)
                         named.setdefault(f"{what} named in the goal of {kind}", []).append(name)
+                        for where in self._surrounded(name):
+                            named.setdefault(f"{what} {where}", []).append(name)
         kinds = {layout.partition(" ")[0] for layout in layouts}
         self.found.layout = "\n".join(sorted(layouts)) if len(kinds) <= MANY else "many kinds"
         for role, names in named.items():
@@ -429,6 +431,14 @@ class _Taker:
         there = {n.casefold() for role in ("column", "label") for n in self.found.roles.get(role, ())}
         self.add("goal.columns found", [w for w in wanted if w.casefold() in there])
         self.add("goal.columns made", [w for w in wanted if w.casefold() not in there])
+
+    def _surrounded(self, name: str) -> Iterator[str]:
+        """The words around NAME where the goal says it: `lower-case email` gives `after case`."""
+        for match in re.finditer(rf"(?<![A-Za-z0-9_]){re.escape(name)}(?![A-Za-z0-9_])", self.goal):
+            before, after = self.goal[max(0, match.start() - NEAR) : match.start()], self.goal[match.end() :][:NEAR]
+            for where, cue in (("after", _cue(before)), ("before", _cue(after, last=False))):
+                if cue:
+                    yield f"{where} {cue}"
 
     # -- the family's marks ------------------------------------------------------------------------
 
