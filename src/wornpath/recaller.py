@@ -143,7 +143,10 @@ class Recaller:
 
     def _recalled_plan(self, goal: Goal) -> tuple[Plan, Record] | None:
         config = self.experience.config
-        for known in self.experience.memory.evidence(self.family, PLAN, self.situation.contexts):
+        plans = self.experience.memory.evidence(self.family, PLAN, self.situation.contexts)
+        for known in sorted(
+            plans, key=lambda e: -(e.records[0].value if e.records[0] else 0.0)
+        ):  # what is needless costs return
             general = known.records[0]
             if general is None or not may_plan(general, self._standing, config.gate):
                 continue
@@ -254,10 +257,11 @@ class Recaller:
             how = "certified" if self._standing.certified else "on trial"
             return self._opened(chosen, "skipped", at, f"{best.ok} of {best.uses} uses went well ({how})")
         shut = mode == "off" or (mode == "certified" and not self._standing.certified)
-        worth = [r for r in able if trial and not shut and r.evidence.chance > WORTH_A_TRY]
-        if worth:
+        worth = [r for r in able if not shut and r.evidence.chance > WORTH_A_TRY]
+        worth = [r for r in worth if (trial if r.action.tool != "finish" else self._used and tracker.trying)]
+        if worth and tracker.goal is not None and tracker.goal.checks:
             why = "a known program that may do, since the checks will tell"
-            return self._opened(worth[:1], "skipped", trial, why)
+            return self._opened(worth[:1], "skipped", at or trial, why)
         return self._to_write(recalled, tracker, able_to, at)
 
     def _to_write(
@@ -382,6 +386,9 @@ def filled_plan(body: Mapping[str, Any], goal: Goal, situation: Situation) -> Pl
             arguments = found[0][0].arguments
             names = sorted((n for n in arguments if n.startswith("value")), key=lambda n: int(n.removeprefix("value")))
             values = tuple(str(arguments[name]) for name in names)
+            said = goal.text.casefold()
+            if any(v.casefold() not in said for v in (str(arguments["path"]).rsplit("/", 1)[-1], *values)):
+                return None  # it was so last time, and nothing says that it is today
             expects.append(Predicate(raw["kind"], str(arguments["path"]), values))
         criterion = f"{expects[0].path} is there" if expects else ""
         subtasks.append(Subtask(number, says, item["kind"], criterion, tuple(expects)))

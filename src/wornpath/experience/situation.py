@@ -288,7 +288,8 @@ class _Taker:
         if match is None or self.found.pairs:
             return
         names = [n for n in _LISTED.split(match[1]) if re.fullmatch(r"[\w\-]+", n)]
-        if all(n.casefold() in _NO_COLUMN for n in names):
+        joined = re.fullmatch(r"[\w\-]+(?:,[\w\-]+)+", match[1])  # `from,to` is no run of plain words
+        if not joined and all(n.casefold() in _NO_COLUMN for n in names):
             return
         self.spans.append(match.span(1))
         self._listed_columns(names, [match.span(1)])
