@@ -251,7 +251,7 @@ class Recaller:
         able = [r for r in recalled if r.covers and (r.sure > SURE or r.loop) and self._reversible(r.action)]
         at, trial = self.position(tracker), self._trial(tracker)
         good = [r for r in able if at and may_skip(r.evidence, self._standing, mode)]
-        chosen = [r for r in good if r.action.tool != "finish"] or good
+        chosen = [r for r in good if r.loop] or good
         if chosen:
             best = chosen[0].record
             how = "certified" if self._standing.certified else "on trial"

@@ -137,8 +137,8 @@ OPTIONAL = {
     "note.added": {"untrusted"},
     "artifact.written": {"untrusted"},
     "person.said": {"text", "rating", "action"},
-    "plan.made": {"recalled", "skipped"},
-    "plan.changed": {"recalled", "skipped"},
+    "plan.made": {"recalled", "skipped", "retracted"},
+    "plan.changed": {"recalled", "skipped", "retracted"},
     "action.decided": {"gate"},
 }
 
