@@ -74,7 +74,9 @@ def planned(options: argparse.Namespace, code: str, done: Counter[Key]) -> list[
                 options.algorithm,
                 str(home),
             )
-            if done[key] < options.episodes * every:
+            if options.short_frozen and arm == "frozen":
+                spec = replace(spec, leave_out=(min(50, options.episodes), 2 * options.episodes // 3))
+            if done[key] < spec.length * every:
                 specs.append(replace(spec, start=done[key]))
     return specs
 
@@ -104,6 +106,11 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--episodes", type=int, default=100, metavar="N", help="of each family and arm (default 100)")
     parser.add_argument("--seeds", type=int, default=1, metavar="N")
     parser.add_argument("--first-seed", type=int, default=0, metavar="S")
+    parser.add_argument(
+        "--short-frozen",
+        action="store_true",
+        help="the frozen arm does the first 50 and the last third of the episodes only",
+    )
     parser.add_argument("--jobs", type=int, default=1, choices=(1, 2), help="streams at a time")
     parser.add_argument(
         "--code", default="", metavar="HASH", help="report on records of this code; default: the present one"
@@ -132,7 +139,7 @@ def main() -> None:
             "Episodes of another code cannot be added to; leave --code out, or report on it with --episodes 0."
         )
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    with options.out.open("a", encoding="utf-8") as file, bar(sum(s.episodes * every - s.start for s in specs)) as tell:
+    with options.out.open("a", encoding="utf-8") as file, bar(sum(s.length * every - s.start for s in specs)) as tell:
         if file.tell() and not options.out.read_bytes().endswith(b"\n"):
             file.write("\n")
 

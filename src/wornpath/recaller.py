@@ -256,7 +256,9 @@ class Recaller:
             best = chosen[0].record
             how = "certified" if self._standing.certified else "on trial"
             return self._opened(chosen, "skipped", at, f"{best.ok} of {best.uses} uses went well ({how})")
-        shut = mode == "off" or (mode == "certified" and not self._standing.certified)
+        shut = (
+            mode == "off" or not self.experience.config.tries or (mode == "certified" and not self._standing.certified)
+        )
         worth = [r for r in able if not shut and r.evidence.chance > WORTH_A_TRY]
         worth = [r for r in worth if (trial if r.action.tool != "finish" else self._used and tracker.trying)]
         if worth and tracker.goal is not None and tracker.goal.checks:

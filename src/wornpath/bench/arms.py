@@ -178,6 +178,7 @@ ARMS: Mapping[str, Callable[[Setting], Contender]] = {
     "cloning": lambda setting: Learning(setting, ExperienceConfig(policy="learnt"), clone=True),
     "no-roles": _experienced(roles=False),
     "no-gate": _experienced(gate="off"),
+    "no-tries": _experienced(tries=False),
     "placebo": _experienced(reward="placebo"),
 }
 

@@ -42,7 +42,14 @@ class Spec:
     home: str = ""
     """Where the arm's memory is kept; a temporary folder where it is empty."""
     start: int = 0
-    """Episodes before this one, of all families, are done already."""
+    """So many episodes, of all families, are done already."""
+    leave_out: tuple[int, int] = (0, 0)
+    """A family's episodes from the first to before the second are not done: an arm that learns nothing does not miss them."""
+
+    @property
+    def length(self) -> int:
+        """Episodes of each family."""
+        return self.episodes - max(0, min(self.leave_out[1], self.episodes) - self.leave_out[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +109,10 @@ async def run(spec: Spec) -> AsyncIterator[Record]:
         contender = ARMS[spec.arm](Setting(home, spec.algorithm, spec.seed))
         chats = Chats(spec.model)
         stack.push_async_callback(chats.aclose)
-        for number, (family, episode) in enumerate(order(spec, names)):
-            if number >= spec.start:
+        left = range(*spec.leave_out)
+        drawn = [(n, family, e) for n, (family, e) in enumerate(order(spec, names)) if e not in left]
+        for place_in, (number, family, episode) in enumerate(drawn):
+            if place_in >= spec.start:
                 task = made[family](spec.seed * SEED_STEP + episode)
                 chat = chats.of(f"{spec.seed}:{family}:{episode}")
                 run_id = f"20260101-{number:06d}-{int(uniform(spec.seed, number) * 36**4):06d}"  # known beforehand: it draws lots

@@ -31,6 +31,8 @@ class ExperienceConfig:
     policy: Literal["prior", "counts", "learnt"] = "learnt"
     """What chooses: the model's prior, the counts, or the policy version in use (the counts until there is one). Only with
     `learnt` is a version trained after a run."""
+    tries: bool = True
+    """Where there are checks, try known programs that are not sure to do before the model writes one."""
     plans: bool = True
     """Recall plans too."""
     shadow: float = 0.1
