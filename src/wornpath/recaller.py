@@ -37,6 +37,8 @@ class Recalled:
     evidence: Evidence
     sure: float
     covers: bool
+    vouched: bool
+    """Whether it was learnt from a run without words from outside."""
     loop: bool = False
     """One of several that are to be done one after the other."""
 
@@ -48,7 +50,7 @@ class Recalled:
     @property
     def strong(self) -> bool:
         """Whether it is likely enough to go well to stand in for what the model would write."""
-        return self.covers and self.evidence.chance > PROMISING and (self.sure > SURE or self.loop)
+        return self.covers and self.vouched and self.evidence.chance > PROMISING and (self.sure > SURE or self.loop)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +145,8 @@ class Recaller:
             general = known.records[0]
             if general is None or not may_plan(general, self._standing, config.gate):
                 continue
+            if not self.experience.memory.vouched(self.family, known.template):
+                continue
             for body in self.experience.memory.bodies(self.family, known.template):
                 plan = filled_plan(body, goal, self.situation)
                 if plan is not None and not self._shadowed():
@@ -194,7 +198,7 @@ class Recaller:
         memory = self.experience.memory
         for known in memory.evidence(self.family, at, self.situation.contexts):
             if known.template == FINISH.id:
-                out.append(Recalled(Action.of("finish"), known, 1.0, self._covers))
+                out.append(Recalled(Action.of("finish"), known, 1.0, self._covers, True))
                 continue
             if known.template in self._used and self._chain[-1:] != [known.template]:
                 continue
@@ -215,14 +219,16 @@ class Recaller:
         tops = [(a, sure) for a, sure in made if made and sure >= made[0][1]]
         if len(tops) == 1 and not loop:
             made = tops
+        vouched = self.experience.memory.vouched(self.family, known.template)
         several = loop or (len(tops) > 1 and known.closest.uses > 2)
         clear = made if several else [(a, sure) for a, sure in made if sure > SURE]
-        return [Recalled(a, known, sure, self._covers, several) for a, sure in clear[:MAX_RECALLED]]
+        return [Recalled(a, known, sure, self._covers, vouched, several) for a, sure in clear[:MAX_RECALLED]]
 
     def gate(self, recalled: Sequence[Recalled], tracker: Tracker) -> Gate:
         """Which of RECALLED may be taken without the model."""
         mode = self.experience.config.gate
-        able = [r for r in recalled if r.covers and (r.sure > SURE or r.loop) and self._reversible(r.action)]
+        known = [r for r in recalled if r.covers and r.vouched]
+        able = [r for r in known if (r.sure > SURE or r.loop) and self._reversible(r.action)]
         at = self.position(tracker)
         if not at:
             shut = mode == "off" or self._standing.closed or (mode == "certified" and not self._standing.certified)
