@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import mimetypes
+import os
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -383,13 +384,17 @@ class Actor:
             self._artifact(path, seen)
 
     def _artifact(self, path: str, seen: Observation) -> None:
-        file = self.context.workspace.root / path
-        if not file.is_file() or file.is_symlink():
+        workspace = self.context.workspace
+        if (workspace.root / path).is_symlink():
             return
-        with file.open("rb") as stream:
-            sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+        try:
+            with workspace.open_read(path) as stream:  # code may still run that puts a link or a pipe in its place
+                size = os.fstat(stream.fileno()).st_size
+                sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+        except ToolError:
+            return
         media_type = mimetypes.guess_type(path)[0] or "application/octet-stream"
-        data = {"path": path, "bytes": file.stat().st_size, "media_type": media_type, "sha256": sha256}
+        data = {"path": path, "bytes": size, "media_type": media_type, "sha256": sha256}
         mark = {"untrusted": True} if self.session.provenance.in_written(seen) == "outside" else {}
         self.session.record("artifact.written", data | mark)
 

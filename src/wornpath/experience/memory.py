@@ -24,6 +24,7 @@ from wornpath.core import StoreError, canonical
 from wornpath.experience import doubt
 from wornpath.experience.lifting import Template, agree
 from wornpath.experience.situation import Situation
+from wornpath.store.database import private_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -162,9 +163,8 @@ class Memory:
 
     def _open(self) -> sqlite3.Connection:
         try:
-            if self.path is not None:
-                self.path.parent.mkdir(parents=True, exist_ok=True)
-            db = sqlite3.connect(self.path or ":memory:", timeout=10.0, check_same_thread=False, isolation_level=None)
+            place = private_file(self.path) if self.path is not None else ":memory:"
+            db = sqlite3.connect(place, timeout=10.0, check_same_thread=False, isolation_level=None)
         except (sqlite3.Error, OSError) as error:
             raise self._unusable("opened", error) from None
         try:
