@@ -306,6 +306,8 @@ class Actor:
             if answer.answer != "allow":
                 return self.answered(action, tool.risk, answer)
             action = self.edited(action, answer.arguments)
+            if forbidden := session.forbidden(tool, action):  # by a rule that is younger than the question
+                return self.finish(action, tool.risk, Observation.of(forbidden, "denied"))
         elif ruling.permission == "deny":
             return self.finish(action, tool.risk, Observation.of(ruling.reason, "denied"))
         return await self.execute(tool, action)
