@@ -8,7 +8,9 @@ ends it), 429, 500, an answer that is no chat completion, a connection that brea
 are whole answers with nonsense in them. It counts what it was asked. As soon as a run ends, its place is taken by a new one until the time
 is up. Each run reads, writes, appends to and edits files in a workspace of its own; one in 50 runs Python in the sandbox.
 
-`rss_mib_per_minute` is the slope of a line through the process's memory, sampled each second, after the first quarter of the time.
+`rss_mib_per_minute` is the slope of a line through the process's memory, sampled each second, after the first quarter of the time. Of the C
+library's allocator, `malloc_used_mib` is what the program holds, and `malloc_free_mib` what it gave back and the allocator keeps between things
+that are held: a leak would be in the first, and in `python_blocks`, the number of Python's own pieces of memory.
 Accounted for means: every run that was begun ended with a result, and the store says the same; the answers that the
 events tell of are as many as the server gave, and the requests as many as it got, and those that broke off before they arrived.
 """
@@ -18,6 +20,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import collections
+import ctypes
 import gc
 import json
 import os
@@ -220,12 +223,31 @@ def resident() -> float:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
+class _Mallinfo(ctypes.Structure):
+    _fields_ = tuple(
+        (name, ctypes.c_size_t)
+        for name in "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost".split()
+    )
+
+
+def allocated() -> dict[str, float]:
+    """What is held: of the C library's memory (where it tells: glibc), and Python's own pieces."""
+    out: dict[str, float] = {"python_blocks": sys.getallocatedblocks()}
+    mallinfo = getattr(ctypes.CDLL(None), "mallinfo2", None)
+    if mallinfo is not None:
+        mallinfo.restype = _Mallinfo
+        found = mallinfo()
+        out |= {"malloc_used_mib": (found.uordblks + found.hblkhd) / 2**20, "malloc_free_mib": found.fordblks / 2**20}
+    return out
+
+
 def sampled(samples: list[dict[str, float]], began: float, stop: threading.Event) -> None:
     """A sample a second, from a thread of its own."""
     while not stop.wait(1.0):
         fds = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
         at = time.monotonic() - began
-        samples.append({"t": round(at, 1), "rss_mib": resident(), "fds": fds, "threads": threading.active_count()})
+        sample = {"t": round(at, 1), "rss_mib": resident(), "fds": fds, "threads": threading.active_count()}
+        samples.append(sample | allocated())
 
 
 def slope(samples: list[dict[str, float]], name: str) -> float:
@@ -262,9 +284,11 @@ def memory(samples: list[dict[str, float]]) -> dict[str, Any]:
     settled = samples[len(samples) // 4 :]
     fifth = max(1, len(settled) // 5)
     out = {"rss_mib_per_minute": round(slope(settled, "rss_mib"), 3)}
+    seen = [n for n in ("malloc_used_mib", "malloc_free_mib", "python_blocks") if n in settled[0]]
+    out |= {f"{name}_per_minute": round(slope(settled, name), 3) for name in seen}
     for name, part in (("early", settled[:fifth]), ("late", settled[-fifth:])):
-        out[f"rss_mib_{name}"] = round(statistics.median(s["rss_mib"] for s in part), 1)
-        out[f"fds_{name}"] = statistics.median(s["fds"] for s in part)
+        for what in ("rss_mib", "fds", *seen):
+            out[f"{what}_{name}"] = round(statistics.median(s[what] for s in part), 1)
     return out | {"threads_most": max(s["threads"] for s in samples)}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import mimetypes
+import os
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -168,9 +169,17 @@ class Actor:
 
     def put_back(self, paths: Sequence[str]) -> list[str]:
         """Bring PATHS, which this run changed, back to what they were before it, but for what somebody else changed since; gives those."""
-        mine = [path for path in paths if self._left.get(path) in (None, _sha256(self.context.workspace.root / path))]
+        mine = [path for path in paths if self._left.get(path) in (None, self._hash(path))]
         report = self.snapshot.put_back(mine)
         return sorted({*report.restored, *report.removed})
+
+    def _hash(self, path: str) -> str:
+        """The hash of the file PATH; empty where there is none."""
+        try:
+            with self.context.workspace.open_read(path) as stream:
+                return hashlib.file_digest(stream, "sha256").hexdigest()
+        except ToolError:
+            return ""
 
     def reopen(self, reason: str, **more: Any) -> None:
         """Go through the plan again where something is made, because of REASON; what was found stays found."""
@@ -331,6 +340,8 @@ class Actor:
             if answer.answer != "allow":
                 return self.answered(action, tool.risk, answer)
             action = self.edited(action, answer.arguments)
+            if forbidden := session.forbidden(tool, action):  # by a rule that is younger than the question
+                return self.finish(action, tool.risk, Observation.of(forbidden, "denied"))
         elif ruling.permission == "deny":
             return self.finish(action, tool.risk, Observation.of(ruling.reason, "denied"))
         return await self.execute(tool, action)
@@ -420,12 +431,18 @@ class Actor:
             self._artifact(path, seen)
 
     def _artifact(self, path: str, seen: Observation) -> None:
-        file = self.context.workspace.root / path
-        if not file.is_file() or file.is_symlink():
+        workspace = self.context.workspace
+        if (workspace.root / path).is_symlink():
             return
-        sha256 = self._left[path] = _sha256(file)
+        try:
+            with workspace.open_read(path) as stream:  # code may still run that puts a link or a pipe in its place
+                size = os.fstat(stream.fileno()).st_size
+                sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+        except ToolError:
+            return
+        self._left[path] = sha256
         media_type = mimetypes.guess_type(path)[0] or "application/octet-stream"
-        data = {"path": path, "bytes": file.stat().st_size, "media_type": media_type, "sha256": sha256}
+        data = {"path": path, "bytes": size, "media_type": media_type, "sha256": sha256}
         mark = {"untrusted": True} if self.session.provenance.in_written(seen) == "outside" else {}
         self.session.record("artifact.written", data | mark)
 
@@ -595,12 +612,3 @@ class Actor:
             return
         mark = {"untrusted": True} if self.session.provenance.tainted else {}
         self.session.record("note.added", {"text": text, "scope": scope, "where": where, **mark})
-
-
-def _sha256(file: Path) -> str:
-    """The hash of FILE; empty where there is none."""
-    try:
-        with file.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError:
-        return ""

@@ -81,9 +81,19 @@ async def take_up(actor: Actor, left: Unfinished) -> Observation:
         if isinstance(found, Observation):
             found = actor.session.provenance.label(tool, action, found)
             return actor.finish(action, left.risk, found, started=False)
-    if found is None:
+    doubtful = found is None
+    if begun and not doubtful and not left.question:  # it was not done, and is an action like any other
+        assert tool is not None
+        actor.session.refresh()
+        ruling = actor.session.ruling(tool, action)
+        doubtful = ruling.permission == "ask" and left.answer is None
+        if ruling.permission == "deny" and left.answer is None:
+            return actor.finish(action, left.risk, Observation.of(ruling.reason, "denied"), started=False)
+        left.reason = ruling.reason
+    if doubtful:
         reason, answer = left.reason, left.answer
-        if begun:
+        if begun and found is None:
+            answer = None
             reason = f"{action.tool} was cut off; it may or may not have happened. Do it (again)?"
         if answer is None:
             kind: Literal["approval", "question"] = "question" if left.question else "approval"
@@ -94,4 +104,6 @@ async def take_up(actor: Actor, left: Unfinished) -> Observation:
             return actor.answered(action, left.risk, answer, question=left.question, started=not begun)
         action = actor.edited(action, answer.arguments)
     assert tool is not None
+    if forbidden := actor.session.forbidden(tool, action):  # the rules may be others than when it was allowed
+        return actor.finish(action, left.risk, Observation.of(forbidden, "denied"), started=not begun)
     return await actor.execute(tool, action)

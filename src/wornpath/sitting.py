@@ -45,7 +45,8 @@ def assemble(agent: AutoGPT, chat: Chat, folder: Path) -> Actor:
         secrets=agent.secrets,
     )
     for path in agent.store.untrusted_files(session.folder):
-        session.provenance.files[path] = "outside"
+        if os.path.lexists(agent.workspace.root / path):  # what is gone can be read by nobody
+            session.provenance.files[path] = "outside"
     session.secrets.learn(agent.workspace)
     chat = Discreet(chat, session.secrets)  # from here on the model is told no secrets
     session.replay()

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from agent_world import FINISH, Brain, Make, act, audit, chat, events, subtask
+from agent_world import FINISH, Brain, Make, Person, act, audit, chat, events, subtask
 from kill_points import RUN
 
 from wornpath import AutoGPT
-from wornpath.core import Action, Event, UsageError, to_json
+from wornpath.core import Action, Event, Rule, UsageError, to_json
 from wornpath.experience import Tracker
-from wornpath.guard import Limits, Session
+from wornpath.guard import ApprovalAnswer, Limits, Session
 from wornpath.store import SqliteStore
 
 EVENTS = 34
@@ -233,3 +233,69 @@ def test_a_note_that_is_made_again_is_kept_once(make: Make, store: SqliteStore) 
         assert agent.call_tool(Action.of("note", fact="The boss is Ann", scope=scope)).result == "ok"
     assert [note.scope for note in store.notes(everything=True)] == ["user", "folder", "run"]
     assert len(events(agent, "note.added")) == 3
+
+
+class CutOff(BaseException):
+    """As a killed process ends: nothing more is recorded."""
+
+
+def cut_off(make: Make, type: str, tool: str, **more: Any) -> AutoGPT:
+    """A run that ended when an event of TYPE about TOOL was committed."""
+    agent = make(**more)
+
+    def stop(event: Event) -> None:
+        if event.type == type and event.data.get("action", {}).get("tool", tool) == tool:
+            raise CutOff
+
+    agent.listeners.append(stop)
+    with pytest.raises(CutOff):
+        agent.run()
+    agent.close()
+    return agent
+
+
+@pytest.mark.parametrize("kept", ["in the folder", "for the run"])
+@pytest.mark.parametrize("asked", [False, True])
+def test_a_rule_that_is_younger_than_the_intent_holds_at_the_resume(
+    make: Make, store: SqliteStore, work: Path, kept: str, asked: bool
+) -> None:
+    """An action was begun, or allowed, and not done when the process died; by now a rule denies it."""
+    (work / "old.txt").write_text("old")
+    action = act("delete_file", path="old.txt") if asked else act("write_file", path="new.txt")
+    more = {"approver": Person(ApprovalAnswer("allow"))} if asked else {}
+    type, kind = ("approval.answered", "organise") if asked else ("action.started", "other")
+    agent = cut_off(make, type, action["tool"], plan=[subtask("Do it", kind)], actions=[action, FINISH], **more)
+    deny = Rule("deny", action["tool"], scope="folder", where=str(work))
+    if kept == "in the folder":
+        store.add_rule(deny)
+    again = AutoGPT.resume(
+        agent.run_id, store=store, model=chat(actions=[FINISH]), rules=[deny] if kept == "for the run" else None
+    )
+    again.run()
+    again.close()
+    assert (work / "old.txt").exists() and not (work / "new.txt").exists()
+    (seen,) = [e.data["observation"] for e in events(again, "action.finished")][:1]
+    assert seen["result"] == "denied"
+
+
+def test_what_needs_a_person_by_now_is_asked_about_at_the_resume(make: Make, store: SqliteStore, work: Path) -> None:
+    plan, actions = [subtask("Do it", "other")], [act("write_file", path="new.txt"), FINISH]
+    agent = cut_off(make, "action.started", "write_file", plan=plan, actions=actions)
+    store.add_rule(Rule("ask", "write_file", scope="folder", where=str(work)))
+    person = Person(ApprovalAnswer("deny", "not any more"))
+    again = AutoGPT.resume(agent.run_id, store=store, model=chat(actions=[FINISH]), approver=person)
+    again.run()
+    again.close()
+    assert len(person.asked) == 1 and not (work / "new.txt").exists()
+
+
+def test_what_a_person_allowed_is_not_asked_again_at_the_resume(make: Make, store: SqliteStore, work: Path) -> None:
+    (work / "old.txt").write_text("old")
+    plan, actions = [subtask("Do it", "organise")], [act("delete_file", path="old.txt"), FINISH]
+    more = {"approver": Person(ApprovalAnswer("allow"))}
+    agent = cut_off(make, "action.started", "delete_file", plan=plan, actions=actions, **more)
+    person = Person()
+    again = AutoGPT.resume(agent.run_id, store=store, model=chat(actions=[FINISH]), approver=person)
+    again.run()
+    again.close()
+    assert person.asked == [] and not (work / "old.txt").exists()

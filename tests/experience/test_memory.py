@@ -66,6 +66,31 @@ def test_evidence_tells_apart_the_contexts_and_today_counts_most() -> None:
     assert now.chance < 0.5 < there.chance
 
 
+def test_what_only_tainted_runs_taught_is_vouched_for_by_nobody() -> None:
+    memory, known = Memory(), lesson()
+    recalled = Lesson(known.position, known.template, True, 1.0)
+    memory.learn("outside", "sums", here(), [known], Outcome(True), tainted=True)
+    memory.learn("recalled it", "sums", here(), [recalled], Outcome(True))
+    memory.learn("recalled it elsewhere, too", "sums", here(), [recalled, lesson(at="write|")], Outcome(True))
+    assert memory.knows("sums", known.template) and not memory.vouched("sums", known.template)
+    memory.learn("came to it by itself", "sums", here(), [lesson()], Outcome(True))
+    assert memory.vouched("sums", known.template) and not memory.vouched("mails", known.template)
+    memory.forget("came to it by itself")
+    assert not memory.vouched("sums", known.template)
+    memory.learn("outside", "sums", here(), [known], Outcome(True))
+    assert memory.vouched("sums", known.template), "it was learnt anew, and is tainted no more"
+    memory.forget_family("sums")
+    assert not memory._all("select * from doubted")
+
+
+def test_a_memory_of_an_older_version_gets_the_table(tmp_path: Path) -> None:
+    Memory(tmp_path / "m").learn("1", "sums", here(), [lesson()], Outcome(True))
+    with sqlite3.connect(tmp_path / "m") as db:
+        db.execute("drop table doubted")
+    db.close()
+    assert Memory(tmp_path / "m").vouched("sums", lesson().template)
+
+
 def test_a_goal_belongs_to_the_family_of_the_most_similar_one() -> None:
     memory = Memory()
     memory.learn("1", "sums", here("add sum amount"), [], Outcome(True))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 from pathlib import Path
 
 import pytest
@@ -100,20 +102,51 @@ async def test_tampering_does_not_pass(workspace: Path, tamper) -> None:  # type
         ("conftest.py", "import os; os._exit(0)"),
         ("pytest.ini", "[pytest]\naddopts = --collect-only\n"),
         ("pyproject.toml", "[tool.pytest.ini_options]\naddopts = '--collect-only'\n"),
+        ("pyproject.toml", '[tool."py\\u0074est".ini_options]\naddopts = "--collect-only"\n'),
+        ("pyproject.toml", "tool.pytest.ini_options.addopts = '--collect-only'\n"),
+        ("pyproject.toml", "tool = {pytest = {ini_options = {addopts = '--collect-only'}}}\n"),
+        ("pytest.toml", "[pytest]\naddopts = ['--collect-only']\n"),
+        (".pytest.toml", "[pytest]\naddopts = ['--collect-only']\n"),
         ("tests/conftest.py", "import os; os._exit(0)"),
+        ("tests/colorsys.py", "import os; os._exit(0)"),
         ("tests/test_answer.py", "def test(): pass"),
     ],
 )
 async def test_test_runners_are_not_misled(workspace: Path, name: str, content: str) -> None:
     command = "python -m pytest -q tests"
     (workspace / "tests").mkdir()
-    (workspace / "tests" / "test_answer.py").write_text("def test():\n    assert open('answer.txt').read() == '42'\n")
+    (workspace / "tests" / "test_answer.py").write_text(
+        "import colorsys\ndef test():\n    assert open('answer.txt').read() == '42'\n"
+    )
     (workspace / "answer.txt").write_text("41")
     originals = capture_originals(command, workspace)
     assert list(originals) == ["tests/test_answer.py"]
     (workspace / name).write_text(content)
     result = await check(command, workspace, originals)
     assert (result.passed, result.exit_code, result.restored) == (False, 1, (name,))
+
+
+async def test_make_takes_the_makefile_that_was_there(workspace: Path) -> None:
+    (workspace / "Makefile").write_text("test:\n\tgrep -q 42 answer.txt\n")
+    (workspace / "answer.txt").write_text("41")
+    originals = capture_originals("make test", workspace)
+    assert list(originals) == ["Makefile"]
+    (workspace / "GNUmakefile").write_text("test:\n\ttrue\n")
+    (workspace / "makefile").symlink_to("GNUmakefile")
+    result = await check("make test", workspace, originals)
+    assert not result.passed and set(result.restored) == {"GNUmakefile", "makefile"}
+
+
+async def test_a_pipe_in_place_of_an_empty_file_is_not_waited_for(workspace: Path) -> None:
+    (workspace / "checks").mkdir()
+    for name in ("__init__.py", "all.py"):
+        (workspace / "checks" / name).touch()
+    originals = capture_originals("python -m checks.all; python checks", workspace)
+    assert "checks/__init__.py" in originals
+    (workspace / "checks" / "__init__.py").unlink()
+    os.mkfifo(workspace / "checks" / "__init__.py")
+    result = await asyncio.wait_for(check("python -m checks.all", workspace, originals), 60)
+    assert result.passed and result.restored == ("checks/__init__.py",)
 
 
 async def test_modules_of_the_workspace_can_be_imported(workspace: Path) -> None:

@@ -77,6 +77,8 @@ class Trace:
     source: str = ""
     rating: str = ""
     learn: bool = True
+    tainted: bool = False
+    """Whether words from outside came into it."""
 
     @property
     def met(self) -> bool | None:
@@ -102,6 +104,7 @@ def read_run(events: Iterable[Event]) -> Trace:
             case "run.started":
                 trace.run_id = event.run_id
                 trace.learn = bool((data.get("options") or {}).get("learn", True))
+                trace.tainted = trace.tainted or bool(data.get("tainted"))
             case "goal.set":
                 trace.goal = from_json(Goal, data["goal"])
                 trace.family = str(data.get("family") or "")
@@ -141,11 +144,14 @@ def read_run(events: Iterable[Event]) -> Trace:
             case "action.finished":
                 seen = from_json(Observation, data["observation"])
                 pending.result, pending.changed, pending.untrusted = seen.result, seen.changed, seen.untrusted
+                trace.tainted = trace.tainted or seen.untrusted or seen.origin == "outside"
                 pending.entities = tuple(e.value for e in seen.entities if e.kind == "file")
                 pending.wrong = bool(failed or revised or (errors and errors == active))
                 errors = active if seen.result not in ("ok", "empty") else 0
                 steps.append(pending)
                 pending = Step(pending.kind, active, Action("finish"), "", (), ())
+            case "artifact.written":
+                trace.tainted = trace.tainted or bool(data.get("untrusted"))
             case "evaluation.made":
                 evaluation = data["evaluation"]
                 if steps:

@@ -65,7 +65,8 @@ class Experience:
             told = int(digest(trace.run_id)[:8], 16) % len(self._placebo)
             trace.rating = "good" if self._placebo[told] else "bad"
         found = lessons.lessons(trace, texts, roles=self.config.roles)
-        self.memory.learn(trace.run_id, trace.family, trace.situation, found, lessons.outcome(trace))
+        ended, tainted = lessons.outcome(trace), trace.tainted
+        self.memory.learn(trace.run_id, trace.family, trace.situation, found, ended, tainted=tainted)
         return trace
 
     def relearn(self, store: Store, run_id: str) -> None:

@@ -21,8 +21,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wornpath.core import StoreError, canonical
+from wornpath.experience import doubt
 from wornpath.experience.lifting import Template, agree
 from wornpath.experience.situation import Situation
+from wornpath.store.database import private_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -161,9 +163,8 @@ class Memory:
 
     def _open(self) -> sqlite3.Connection:
         try:
-            if self.path is not None:
-                self.path.parent.mkdir(parents=True, exist_ok=True)
-            db = sqlite3.connect(self.path or ":memory:", timeout=10.0, check_same_thread=False, isolation_level=None)
+            place = private_file(self.path) if self.path is not None else ":memory:"
+            db = sqlite3.connect(place, timeout=10.0, check_same_thread=False, isolation_level=None)
         except (sqlite3.Error, OSError) as error:
             raise self._unusable("opened", error) from None
         try:
@@ -177,6 +178,7 @@ class Memory:
                 )
             if version < SCHEMA_VERSION:
                 db.executescript(f"begin immediate; {_SCHEMA} pragma user_version={SCHEMA_VERSION}; commit")
+            db.execute(doubt.SCHEMA)
             return db
         except sqlite3.Error as error:
             db.close()
@@ -283,6 +285,14 @@ class Memory:
             )
         )
 
+    def vouched(self, family: str, template: str) -> bool:
+        """Whether a run without words from outside taught TEMPLATE."""
+        with self._lock:
+            try:
+                return doubt.vouched(self._db, family, template)
+            except sqlite3.Error as error:
+                raise self._unusable("read", error) from None
+
     def outcomes(self, family: str | None = None) -> list[tuple[str, bool, str]]:
         """(family, met, arm) of the runs with a verdict, oldest first."""
         rows = self._all(
@@ -315,9 +325,16 @@ class Memory:
     # -- learn and forget --------------------------------------------------------------------------
 
     def learn(
-        self, run_id: str, family: str, situation: Situation, lessons: Sequence[Lesson], outcome: Outcome
+        self,
+        run_id: str,
+        family: str,
+        situation: Situation,
+        lessons: Sequence[Lesson],
+        outcome: Outcome,
+        *,
+        tainted: bool = False,
     ) -> None:
-        """Add a run. A run that was learnt before is replaced."""
+        """Add a run. A run that was learnt before is replaced. TAINTED: it read words from outside."""
         with self._write() as db:
             self._drop(db, run_id)
             db.execute("insert or ignore into family (name) values (?)", (family,))
@@ -327,6 +344,7 @@ class Memory:
             shape = " ".join(sorted(s.replace(" ", "_") for s in situation.shape))
             row = (run_id, number, words, shape, met, outcome.arm, outcome.skipped, outcome.tokens)
             db.execute("insert into member values (?, ?, ?, ?, ?, ?, ?, ?)", row)
+            doubt.note(db, run_id, (lesson.template for lesson in lessons if tainted or lesson.body is None))
             for lesson in lessons:
                 template = self._keep(db, number, run_id, lesson)
                 at = db.execute("select coalesce(max(rowid), 0) + 1 from used").fetchone()[0]
@@ -388,6 +406,7 @@ class Memory:
             found = db.execute("select id from family where name = ?", (family,)).fetchone()
             if found is None:
                 return 0
+            db.execute("delete from doubted where run_id in (select run_id from member where family = ?)", found)
             gone = db.execute("delete from member where family = ?", found).rowcount
             for table in ("template", "taught", "used", "tally"):
                 db.execute(f"delete from {table} where family = ?", found)
@@ -396,7 +415,7 @@ class Memory:
 
     def clear(self) -> None:
         with self._write() as db:
-            for table in ("family", "member", "template", "taught", "used", "tally"):
+            for table in ("family", "member", "template", "taught", "used", "tally", "doubted"):
                 db.execute(f"delete from {table}")
 
     def _drop(self, db: sqlite3.Connection, run_id: str) -> bool:
@@ -407,6 +426,7 @@ class Memory:
         families = {family for (family,) in db.execute("select family from member where run_id = ?", (run_id,))}
         for table in ("member", "used", "taught"):
             db.execute(f"delete from {table} where run_id = ?", (run_id,))
+        doubt.forget(db, run_id)
         for key in touched:
             self._recount(db, *key)
         for key in taught:

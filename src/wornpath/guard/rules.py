@@ -8,6 +8,7 @@ command, another address or another line.
 from __future__ import annotations
 
 import functools
+import os
 import posixpath
 import re
 import tomllib
@@ -28,12 +29,36 @@ _ANY = r"[\s\S]"
 _IN_CODE = r"[^;&|`$<>(){}\n\r\\]"
 _IN_ADDRESS = r"[^@,;<>\s]"
 _IN_LINE = r"[^\x00-\x1f\x7f]"
+_IN_NAME = r"[^/\x00-\x1f\x7f]"
+_RUNNERS = re.compile(
+    r"(ba|da|z|k|fi|c|tc|a)?sh|busybox|python[\d.]*|py|perl|ruby|node|deno|bun|php|lua|env|sudo|doas|su|xargs|nohup|time|timeout|nice|ionice"
+    r"|stdbuf|setsid|exec|eval|command|builtin|source|\.|find|parallel|watch|ssh|script|unshare|chroot|ld(-linux.*)?\.so.*|g?awk|mawk"
+)
+"""Programs that run what their arguments say: leave for one command of theirs is leave for that command only."""
 
 
-def deciding(rules: Iterable[Rule], tool: Tool, action: Action) -> Rule | None:
-    """The rule that decides on ACTION of TOOL: the first that fits of the strictest effect; None where none fits."""
-    fitting = [rule for rule in rules if fits(rule, tool, action)]
+def deciding(rules: Iterable[Rule], tool: Tool, action: Action, folder: str = "") -> Rule | None:
+    """The rule that decides on ACTION of TOOL: the first that fits of the strictest effect; None where none fits.
+
+    A path in FOLDER that leads through a link counts as given and as where it leads: an allowance must hold for both.
+    """
+    rules = list(rules)
+    both = list({a.key: a for a in (action, _led(tool, action, folder))}.values()) if rules and folder else [action]
+    fitting = [rule for rule in rules if _enough(rule.effect, (fits(rule, tool, a) for a in both))]
     return min(fitting, key=lambda rule: ORDER.index(rule.effect), default=None)
+
+
+def _led(tool: Tool, action: Action, folder: str) -> Action:
+    """ACTION with its paths as they are once links are followed."""
+
+    def real(value: Any) -> Any:
+        if isinstance(value, (list, tuple)):
+            return [real(item) for item in value]
+        if not isinstance(value, str) or "\0" in value:
+            return value
+        return os.path.relpath(os.path.realpath(os.path.join(folder, value)), os.path.realpath(folder))  # noqa: PTH118
+
+    return Action(action.tool, {n: real(v) if n in tool.paths else v for n, v in action.arguments.items()})
 
 
 def fits(rule: Rule, tool: Tool, action: Action) -> bool:
@@ -86,13 +111,17 @@ def _matches(value: str, pattern: str, effect: Effect, tool: Tool, name: str) ->
         value, pattern = posixpath.normpath(value), pattern.removeprefix("./")
     if effect != "allow":
         return bool(_pattern(pattern, _ANY).fullmatch(value))
+    deep = ""
     if _is_code(tool, name):
         wild = _IN_CODE
     elif name in tool.text:
         wild = _ANY
+    elif name in tool.paths:
+        wild, deep = _IN_NAME, _IN_LINE
     else:
-        wild = _IN_ADDRESS if "@" in pattern else _IN_LINE
-    return bool(_pattern(pattern, wild).fullmatch(value))
+        address = "@" in pattern or ("@" in value and pattern.strip("*") != "")
+        wild = _IN_ADDRESS if address else _IN_LINE
+    return bool(_pattern(pattern, wild, deep).fullmatch(value))
 
 
 def _is_code(tool: Tool, name: str) -> bool:
@@ -101,10 +130,13 @@ def _is_code(tool: Tool, name: str) -> bool:
 
 
 @functools.lru_cache(512)
-def _pattern(pattern: str, wild: str) -> re.Pattern[str]:
-    """PATTERN with `*` and `?` as so many WILD characters; a backslash before one of them takes it as it is."""
-    out, chars = [], iter(re.sub(r"(?<!\\)\*+", "*", pattern))
+def _pattern(pattern: str, wild: str, deep: str = "") -> re.Pattern[str]:
+    """PATTERN with `*` and `?` as so many WILD characters, and `**` as DEEP ones; a backslash before one of them takes it as it is."""
+    out, chars = [], iter(re.sub(r"(?<!\\)\*\*+", "\0" if deep else "*", pattern))
     for char in chars:
+        if char == "\0":
+            out.append(f"{deep}*")
+            continue
         if char == "\\":
             following = next(chars, "")
             out.append(re.escape(following if following in ("*", "?", "\\") else char + following))
@@ -171,7 +203,10 @@ def like(effect: Effect, tool: Tool, action: Action, scope: ApprovalScope, where
         elif name in tool.text or _is_code(tool, name):
             words = str(value).split()
             if name not in tool.text and words:  # a command; a program is another one each time
-                arguments[name] = _literally(words[0]) + (" *" if len(words) > 1 else "")
+                if _RUNNERS.fullmatch(posixpath.basename(words[0])) or "=" in words[0]:
+                    arguments[name] = _literally(str(value))
+                else:
+                    arguments[name] = _literally(words[0]) + (" *" if len(words) > 1 else "")
         else:
             values = sorted(set(leaves(value)))
             if len(values) > 1:

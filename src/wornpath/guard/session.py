@@ -160,8 +160,10 @@ class Session:
                     self.rules.append(from_json(Rule, data["rule"]))
             case "action.started":
                 self.budget.add(steps=1)
-                action = from_json(Action, data["action"])
+                action, asked = from_json(Action, data["action"]), self.unfinished
                 self.unfinished = Unfinished("started", data["id"], action, data["risk"], data.get("idempotent", False))
+                if asked is not None and asked.id == data["id"]:
+                    self.unfinished.answer = asked.answer
                 self.cycle, self.verdict = 0, None
             case "action.finished":
                 self._finished(from_json(Observation, data["observation"]))
@@ -218,11 +220,9 @@ class Session:
     def ruling(self, tool: Tool, action: Action) -> Ruling:
         """Whether ACTION of TOOL may be done: what the modes say, what the rules say, and where its arguments come from. The one place
         that decides, for what a model proposed, what was recalled or learnt, and what is called by hand."""
-        rule = deciding(self.all_rules(), tool, action)
-        if self._locked(tool):
-            return Ruling("deny", f"{tool.risk} actions are not allowed in a read-only sandbox.")
-        if rule is not None and rule.effect == "deny":
-            return Ruling("deny", f"A rule denies it: {described(rule)}{f' ({rule.note})' if rule.note else ''}.")
+        rule = deciding(self.all_rules(), tool, action, self.folder)
+        if forbidden := self._forbidden(tool, rule):
+            return Ruling("deny", forbidden)
         allowed = permission(tool.risk, self.approve, self.sandbox) if rule is None else rule.effect
         reason = f"{action.tool} ({tool.risk}) needs a person's approval."
         if rule is None or not rule.untrusted:
@@ -236,6 +236,18 @@ class Session:
         if allowed == "deny":
             reason = f"{tool.risk} actions are not allowed in this run."
         return Ruling(allowed, "" if allowed == "allow" else reason)
+
+    def forbidden(self, tool: Tool, action: Action) -> str:
+        """Why ACTION may not be done whatever a person says to it now, by the rules as they are; empty where it may."""
+        self.refresh()
+        return self._forbidden(tool, deciding(self.all_rules(), tool, action, self.folder))
+
+    def _forbidden(self, tool: Tool, rule: Rule | None) -> str:
+        if self._locked(tool):
+            return f"{tool.risk} actions are not allowed in a read-only sandbox."
+        if rule is not None and rule.effect == "deny":
+            return f"A rule denies it: {described(rule)}{f' ({rule.note})' if rule.note else ''}."
+        return ""
 
     def _locked(self, tool: Tool) -> bool:
         return self.sandbox == "read-only" and tool.risk in ("write", "delete")

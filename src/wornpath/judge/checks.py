@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
@@ -15,8 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wornpath.core import SandboxUnavailable
-from wornpath.judge.named import HOOKS, is_hook_setting, named_files, outside_paths, uses_test_runner
+from wornpath.judge.named import HOOKS, is_hook_setting, named_files, outside_paths, overriding, uses_test_runner
 from wornpath.sandbox.protocol import Sandbox, SandboxLimits
+from wornpath.tools.beneath import folder_beneath, open_regular
 
 MAX_FILE = 16 << 20
 MAX_TOTAL = 64 << 20
@@ -101,16 +103,25 @@ def _prepare(command: str, workspace: Path, copy: Path, originals: Mapping[str, 
     copy_workspace(workspace, copy, restore=files)
     for path in files:
         (copy / path).chmod(0o755)  # it may be a program; in a copy that is thrown away this does no harm
-    changed = [path for path, content in originals.items() if not _same(workspace / path, content)]
+    changed = [path for path, content in originals.items() if not _same(workspace, path, content)]
     removed = list(_remove_hooks(copy, originals.keys())) if uses_test_runner(command) else []
+    for entry in list(overriding(command, copy, originals.keys())):
+        removed.append(entry.relative_to(copy).as_posix())
+        shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink(missing_ok=True)
     return (*changed, *removed)
 
 
-def _same(file: Path, content: bytes) -> bool:
+def _same(workspace: Path, path: str, content: bytes) -> bool:
+    """Whether PATH still has CONTENT. A pipe in its place, which would be waited for, and a link are something else."""
     try:
-        return not file.is_symlink() and file.stat().st_size == len(content) and file.read_bytes() == content
+        with folder_beneath(str(workspace), ()) as folder, os.fdopen(_opened(folder, path), "rb") as file:
+            return file.read(len(content) + 1) == content
     except OSError:
         return False
+
+
+def _opened(folder: int, path: str) -> int:
+    return open_regular(folder, tuple(path.split("/")), os.O_RDONLY)
 
 
 def _remove_hooks(copy: Path, originals: Iterable[str]) -> Iterable[str]:

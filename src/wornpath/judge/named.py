@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import shlex
-from collections.abc import Iterator
+import sys
+import sysconfig
+import tomllib
+from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
+from importlib.machinery import PathFinder
 from itertools import pairwise
 from pathlib import Path
 
-HOOKS = frozenset({"conftest.py", "pytest.ini", ".pytest.ini", "sitecustomize.py", "usercustomize.py"})
+HOOKS = frozenset(
+    {"conftest.py", "pytest.ini", ".pytest.ini", "pytest.toml", ".pytest.toml", "sitecustomize.py", "usercustomize.py"}
+)
 """Files that Python and test runners load without being told to."""
 _SETTINGS = {"pyproject.toml": "[tool.pytest", "setup.cfg": "[tool:pytest]", "tox.ini": "[pytest]"}
+_OVERRIDES = (
+    ("GNUmakefile", "makefile", "Makefile"),
+    ("justfile", "Justfile", ".justfile"),
+    ("package.json", ".npmrc", ".yarnrc", ".yarnrc.yml", ".pnpmfile.cjs"),
+    ("tox.ini", "tox.toml"),
+)
+"""Files that a tool takes in place of each other, or besides: one that a run adds to the one that was there changes what the check does."""
 _TEST_RUNNERS = frozenset({"pytest", "py.test", "unittest", "nose2", "tox", "nox"})
 _TESTS = ("test_*.py", "*_test.py", *sorted(HOOKS), *_SETTINGS)
 _RUN = {
@@ -74,12 +88,54 @@ def uses_test_runner(command: str) -> bool:
 
 
 def is_hook_setting(file: Path) -> bool:
-    """Whether FILE is a project file with settings for a test runner."""
+    """Whether FILE is a project file with settings for a test runner. TOML can write a name in many ways, so it is read as such; one that
+    cannot be read counts as having some."""
     mark = _SETTINGS.get(file.name)
     try:
-        return mark is not None and file.is_file() and mark in file.read_text("utf-8", "replace")
+        if mark is None or not file.is_file():
+            return False
+        text = file.read_text("utf-8", "replace")
+        if file.suffix != ".toml":
+            return mark in text
+        tools = tomllib.loads(text).get("tool", {})
+        return not isinstance(tools, dict) or "pytest" in tools
+    except (tomllib.TOMLDecodeError, RecursionError):
+        return True
     except OSError:
         return False
+
+
+def overriding(command: str, copy: Path, known: Iterable[str]) -> Iterator[Path]:
+    """What lies in COPY and was not there at the start (the KNOWN paths), and would be taken instead of what was: a `GNUmakefile` beside the
+    `Makefile`; and, since pytest puts the folders of tests in front, a module there with the name of one that is installed."""
+    there = set(known)
+    for path in there:
+        folder, name = (copy / path).parent, os.path.basename(path)  # noqa: PTH119
+        for other in next((group for group in _OVERRIDES if name in group), ()):
+            if (folder / other).relative_to(copy).as_posix() not in there and os.path.lexists(folder / other):
+                yield folder / other
+    programs = {(copy / path).parent for path in there if path.endswith(".py")}
+    for folder in sorted(programs) if uses_test_runner(command) else ():
+        for entry in sorted(folder.iterdir()):
+            name, here = entry.name.partition(".")[0], entry.relative_to(copy).as_posix()
+            known_here = here in there or any(path.startswith(f"{here}/") for path in there)
+            if not known_here and _is_module(entry) and _installed(name) and not re.search(rf"\b{name}\b", command):
+                yield entry
+
+
+def _is_module(entry: Path) -> bool:
+    if entry.is_dir():
+        return (entry / "__init__.py").exists()
+    return entry.suffix in (".py", ".pyc", ".so")
+
+
+@functools.lru_cache(1024)
+def _installed(name: str) -> bool:
+    """Whether Python has a module NAME of its own or from a package."""
+    if name in sys.stdlib_module_names:
+        return True
+    folders = {sysconfig.get_path(kind) for kind in ("stdlib", "purelib", "platlib")}
+    return name.isidentifier() and PathFinder.find_spec(name, sorted(folders)) is not None
 
 
 def _commands(text: str) -> Iterator[list[str]]:

@@ -138,7 +138,7 @@ class Service:
         """The folder to work in: GIVEN, which must lie in the folder of workspaces, or a fresh one. Raises Problem."""
         if given is None:
             folder = self.workspaces / run_id
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(0o700, parents=True, exist_ok=True)
             return folder
         if not given.strip() or "\0" in given:
             raise Problem(400, "The workspace is empty; name a folder, or leave it out for a fresh one.")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from wornpath.core import StoreError
@@ -25,7 +25,7 @@ class Database:
         self._lock = threading.RLock()
         self._pid = os.getpid()
 
-    @contextmanager
+    @contextlib.contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
         """The connection, alone, for statements that only read. Raises StoreError."""
         self._notice_fork()
@@ -35,7 +35,7 @@ class Database:
             except (sqlite3.Error, OSError) as error:
                 raise self._explained(error) from error
 
-    @contextmanager
+    @contextlib.contextmanager
     def write(self, *, to_disk: bool = False) -> Iterator[sqlite3.Connection]:
         """The connection inside a transaction, committed at the end or undone by any exception. What is committed outlives the process;
         TO_DISK waits until it outlives the machine, too. Raises StoreError."""
@@ -63,10 +63,9 @@ class Database:
             self._db, self._lock, self._pid = None, threading.RLock(), os.getpid()
 
     def _open(self) -> sqlite3.Connection:
-        private_folder(self.path.parent)
-        if not self.path.exists():  # SQLite gives its other files the permissions of this one
-            os.close(os.open(self.path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
-        db = sqlite3.connect(self.path, timeout=self.timeout, isolation_level=None, check_same_thread=False)
+        db = sqlite3.connect(
+            private_file(self.path), timeout=self.timeout, isolation_level=None, check_same_thread=False
+        )
         try:
             self._prepare(db)
         except BaseException:
@@ -127,6 +126,21 @@ _SENTENCES = {
     sqlite3.SQLITE_NOTADB: "is not a database; move the file away or put a backup in its place, nothing was changed.",
     sqlite3.SQLITE_TOOBIG: "cannot hold an event of this size; nothing was stored of it.",
 }
+
+
+def private_file(path: Path) -> Path:
+    """The database PATH, made where it is missing, for its owner's eyes only; one that others may read is closed to them. SQLite gives its
+    other files the permissions of this one. Raises OSError."""
+    private_folder(path.parent)
+    if not path.exists():
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+    for file in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
+        with contextlib.suppress(
+            FileNotFoundError, PermissionError
+        ):  # never opened: closing it would take SQLite's locks away
+            if (info := file.stat()).st_mode & 0o077 and info.st_uid == os.geteuid():
+                file.chmod(0o600)
+    return path
 
 
 def private_folder(path: Path) -> Path:

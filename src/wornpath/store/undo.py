@@ -16,6 +16,7 @@ from wornpath.store.trees import clone_file, hash_file, opened_folder
 if TYPE_CHECKING:
     from wornpath.store.snapshot import UndoReport
 
+_PATH_ONLY = getattr(os, "O_PATH", os.O_RDONLY)
 Blob = Callable[[Image], Path | None]
 
 
@@ -55,7 +56,18 @@ def _unlock(root: Path, folders: list[Image]) -> None:
     for image in sorted(folders, key=lambda image: image.path.count("/")):
         folder, _, name = image.path.rpartition("/")
         with contextlib.suppress(OSError), opened_folder(root, folder) as at:
-            os.chmod(name, image.mode | 0o700, dir_fd=at)
+            _set_mode(at, name, image.mode | 0o700)
+
+
+def _set_mode(at: int, name: str, mode: int) -> None:
+    """Of the folder NAME in AT; a link that was put in its place meanwhile is not followed. Raises OSError."""
+    fd = os.open(name, _PATH_ONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=at)
+    try:
+        os.chmod(
+            f"/proc/self/fd/{fd}", mode
+        )  # it may be closed to its owner, so that it cannot be opened in another way
+    finally:
+        os.close(fd)
 
 
 def _remove(root: Path, pairs: list[tuple[Image, Image]], why: dict[str, str]) -> list[str]:
@@ -92,7 +104,7 @@ def _bring_back(root: Path, images: list[Image], blob: Blob, why: dict[str, str]
                 if image.kind == "dir":
                     with contextlib.suppress(FileExistsError):
                         os.mkdir(name, 0o700, dir_fd=at)
-                    os.chmod(name, image.mode | 0o700, dir_fd=at)
+                    _set_mode(at, name, image.mode | 0o700)
                 else:
                     _put(image, at, name, blob(image))
                     restored.add(image.path)
@@ -102,7 +114,7 @@ def _bring_back(root: Path, images: list[Image], blob: Blob, why: dict[str, str]
         if image.kind == "dir" and image.path not in why:
             folder, _, name = image.path.rpartition("/")
             with contextlib.suppress(OSError), opened_folder(root, folder) as at:
-                os.chmod(name, image.mode, dir_fd=at)
+                _set_mode(at, name, image.mode)
     return restored
 
 

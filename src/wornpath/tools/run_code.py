@@ -16,6 +16,7 @@ from wornpath.core import Entity, Observation, Part, ResultClass, SandboxUnavail
 from wornpath.sandbox.protocol import CellResult, ProcessResult
 from wornpath.sandbox.text import clip
 from wornpath.tools import outcomes
+from wornpath.tools.beneath import folder_beneath
 from wornpath.tools.decorator import tool
 from wornpath.tools.documents import describe, preview
 from wornpath.tools.files import size_words
@@ -223,16 +224,17 @@ def manifest(root: Path) -> Manifest:
     """Path → (size, time of change in ns, inode) of the files below ROOT; links count as themselves. Without version control, caches and
     virtual environments; 20,000 files at most."""
     found: Manifest = {}
-    folders = [("", str(root))]
+    folders: list[tuple[str, tuple[str, ...]]] = [("", ())]
     while folders and len(found) < _MAX_ENTRIES:
-        prefix, folder = folders.pop()
+        prefix, parts = folders.pop()
         try:
-            with os.scandir(folder) as entries:
+            # Code may be at work that puts a link in place of a folder.
+            with folder_beneath(str(root), parts) as folder, os.scandir(folder) as entries:
                 for entry in entries:
                     path = f"{prefix}{spelling(entry.name)}"
                     if entry.is_dir(follow_symlinks=False):
                         if entry.name not in SKIPPED_FOLDERS:
-                            folders.append((f"{path}/", entry.path))
+                            folders.append((f"{path}/", (*parts, entry.name)))
                     else:
                         info = entry.stat(follow_symlinks=False)
                         found[path] = (info.st_size, info.st_mtime_ns, info.st_ino)

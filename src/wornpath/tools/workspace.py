@@ -21,7 +21,7 @@ from typing import BinaryIO
 
 from wornpath.core import ToolError, UsageError
 from wornpath.sandbox.text import visible
-from wornpath.tools.beneath import folder_beneath, open_regular, replace_file, write_all
+from wornpath.tools.beneath import folder_beneath, open_beneath, open_regular, replace_file, write_all
 
 SKIPPED_FOLDERS = frozenset({".git", ".hg", ".svn", "node_modules", "__pycache__", ".venv", ".wornpath"})
 MAX_ENTRIES = 20_000
@@ -275,10 +275,14 @@ class Workspace:
         """The regular files below PATH in natural order, without version control, caches and virtual environments."""
         start = self.resolve(path)
         found: list[FileEntry] = []
-        for entry in self._walk(start, "" if start == self.root else self.relative(path), False):
-            if len(found) >= limit:
-                return FileList(tuple(found), False)
-            found.append(entry)
+        try:
+            with folder_beneath(str(self.root), self._real_parts(path)) as folder:
+                for entry in self._walk(start, folder, "" if start == self.root else self.relative(path), False):
+                    if len(found) >= limit:
+                        return FileList(tuple(found), False)
+                    found.append(entry)
+        except OSError:
+            return FileList(tuple(found))
         return FileList(tuple(found))
 
     def iter_files(self, path: str = ".") -> Iterator[FileEntry]:
@@ -293,7 +297,8 @@ class Workspace:
             return outside
         return ToolError(_sentence(error.errno or 0, _show(name)))
 
-    def _walk(self, folder: Path, prefix: str, hidden: bool) -> Iterator[FileEntry]:
+    def _walk(self, place: Path, folder: int, prefix: str, hidden: bool) -> Iterator[FileEntry]:
+        """The files below the folder at PLACE, open as FOLDER: what code puts in place of a folder meanwhile is not followed."""
         try:
             with os.scandir(folder) as entries:
                 listed = sorted(entries, key=lambda e: (natural(spelling(e.name)), e.name))
@@ -307,10 +312,17 @@ class Workspace:
             with contextlib.suppress(OSError):
                 if entry.is_dir(follow_symlinks=False):
                     if entry.name not in SKIPPED_FOLDERS:
-                        yield from self._walk(Path(entry.path), path, secret)
-                elif entry.is_file() and (not entry.is_symlink() or self._inside(os.path.realpath(entry.path))):
+                        yield from self._below(place / entry.name, folder, path, secret)
+                elif entry.is_file() and (not entry.is_symlink() or self._inside(os.path.realpath(place / entry.name))):
                     info = entry.stat()
                     yield FileEntry(path, info.st_size, info.st_mtime, secret)
+
+    def _below(self, place: Path, folder: int, path: str, hidden: bool) -> Iterator[FileEntry]:
+        below = open_beneath(folder, (place.name,), os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            yield from self._walk(place, below, path, hidden)
+        finally:
+            os.close(below)
 
     def _parts(self, path: str) -> tuple[str, ...]:
         text = self.relative(path)

@@ -1,0 +1,30 @@
+"""What is doubted: templates that a run with words from outside taught. They are recalled like others, as one candidate among the model's,
+but do not stand in for the model until a run without such words came to the same by itself.
+
+A table beside the memory's own: (run, template). It also has what a run was recalled to, since that run did not come to it by itself.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+
+SCHEMA = (
+    "create table if not exists doubted (run_id text not null, template text not null, primary key (run_id, template))"
+)
+_VOUCHED = """select 1 from taught join family on family.id = taught.family where name = ? and template = ?
+    and not exists (select 1 from doubted where doubted.run_id = taught.run_id and doubted.template = taught.template) limit 1"""
+
+
+def note(db: sqlite3.Connection, run_id: str, templates: Iterable[str]) -> None:
+    """Keep that RUN_ID vouches for none of TEMPLATES."""
+    db.executemany("insert or ignore into doubted values (?, ?)", [(run_id, template) for template in set(templates)])
+
+
+def forget(db: sqlite3.Connection, run_id: str) -> None:
+    db.execute("delete from doubted where run_id = ?", (run_id,))
+
+
+def vouched(db: sqlite3.Connection, family: str, template: str) -> bool:
+    """Whether a run without words from outside taught TEMPLATE in FAMILY."""
+    return db.execute(_VOUCHED, (family, template)).fetchone() is not None
