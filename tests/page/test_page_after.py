@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -193,6 +194,17 @@ def test_goals_are_scheduled_and_removed(site: Any, contexts: Any) -> None:
     expect(page.get_by_text("Nothing is scheduled")).to_be_visible()
 
 
+def test_a_schedule_tells_of_its_last_run_and_what_went_wrong(site: Any, contexts: Any) -> None:
+    place = site()
+    schedules = place.service.schedules
+    one = schedules.add("0 8 1 1 *", "Sum the invoices")
+    schedules.put(replace(one, last_run="20261120-101500-abcdef", last_time=1.0, problem="There is no model."))
+    page = open_page(contexts(), place, "#/schedules")
+    card = page.locator(".list-card")
+    expect(card).to_contain_text("There is no model.")
+    expect(card.get_by_role("link")).to_have_attribute("href", "#/runs/20261120-101500-abcdef")
+
+
 def test_notes_are_seen_and_forgotten(site: Any, contexts: Any) -> None:
     place = site()
     with place.store() as store:
@@ -225,6 +237,10 @@ def test_curves_are_drawn_from_the_runs(site: Any, contexts: Any, tmp_path: Path
     expect(page.locator(".figures")).to_contain_text("75%")
     page.get_by_text("As a table").click()
     expect(page.locator(".curve-table tbody tr")).to_have_count(12)
+    page.set_viewport_size({"width": 390, "height": 844})
+    expect(tokens.locator(".dot")).to_have_count(12)
+    expect(page.locator(".curve-table tbody tr")).to_have_count(12)  # drawn anew for the width, and still open
+    assert page.evaluate("document.querySelector('.body').scrollWidth") <= 390
     expect(page.get_by_text("No policy has been learnt yet")).to_be_visible()
 
 

@@ -131,7 +131,8 @@ def test_the_drawer_tells_why(short_run: Site, contexts: Any) -> None:
     assert [("policy" in row, "no model" in row) for row in told if row.startswith("step ")][2] == (True, False)
     page.locator(".row-button.step").nth(2).click()
     drawer = page.locator(".drawer")
-    expect(drawer).to_contain_text("Decided by: policy. Policy: v2")
+    expect(drawer).to_contain_text("The policy decided")
+    expect(drawer).to_contain_text("policy v2")
     expect(drawer).to_contain_text("V(s) +0.31")
     names = drawer.locator(".candidates .candidate-text").all_inner_texts()
     assert [name.split()[0] for name in names] == ["read_file", "list_files", "finish"]
@@ -160,6 +161,25 @@ def test_on_a_phone_the_drawer_lies_over_the_rest(short_run: Site, contexts: Any
     page.locator("#drawer-title").focus()
     page.keyboard.press("Escape")
     expect(page.locator(".row-button.step").first).to_be_focused()
+    assert page.locator("[inert]").count() == 0
+
+
+def test_on_a_phone_a_file_that_the_drawer_names_is_shown(site: Any, contexts: Any, tmp_path: Path) -> None:
+    (tmp_path / "note.md").write_text("# A note\n", "utf-8")
+    place = site()
+    written = {"path": "note.md", "bytes": 9, "media_type": "text/markdown", "sha256": ""}
+    records = [
+        *begin("Write a note", tmp_path, ["Write it"]),
+        *step(1),
+        ("artifact.written", written, 1),
+        *end(SHORT, 1),
+    ]
+    record(place, SHORT, records)
+    page = open_page(contexts(viewport={"width": 390, "height": 844}), place, f"#/runs/{SHORT}/steps")
+    page.locator(".row-button.step").first.click()
+    page.locator(".drawer").get_by_role("link", name="note.md").click()
+    expect(page.locator(".preview .markdown h3")).to_have_text("A note")
+    expect(page.locator(".drawer")).to_have_count(0)
     assert page.locator("[inert]").count() == 0
 
 

@@ -211,9 +211,14 @@ function asTable(points, open, onToggle) {
           h(
             "tr",
             null,
-            [t("run_number"), t("time"), t("goals_met"), t("tokens"), t("skipped_calls"), t("family")].map((one) =>
-              h("th", { scope: "col" }, one),
-            ),
+            [
+              [t("run_number"), "number"],
+              [t("time")],
+              [t("goal_met")],
+              [t("tokens"), "number"],
+              [t("skipped_calls"), "number"],
+              [t("family")],
+            ].map(([one, kind]) => h("th", { scope: "col", class: kind }, one)),
           ),
         ),
         body,
