@@ -33,7 +33,8 @@ from wornpath.serve.service import Service, Settings
 from wornpath.store import SqliteStore
 
 TOKEN = "a-token-for-the-tests-of-the-page"
-WAIT = 60_000  # milliseconds: how long the page may take on a busy machine
+PATIENCE = 120.0  # seconds: how long anything may take on a busy machine
+WAIT = 60_000  # milliseconds: the same for the page
 expect.set_options(timeout=WAIT)
 
 
@@ -71,7 +72,7 @@ class PlayedChat:
         if self.hold_when():
             self._free.clear()
             self.waits.set()
-            await asyncio.to_thread(self._free.wait, 60)
+            await asyncio.to_thread(self._free.wait, PATIENCE)
         return done
 
     async def aclose(self) -> None:
@@ -98,14 +99,14 @@ class Site:
 
     def __enter__(self) -> Site:
         self._thread.start()
-        assert self._ready.wait(20), "the server did not start"
+        assert self._ready.wait(PATIENCE), "the server did not start"
         return self
 
     def __exit__(self, *exc: object) -> None:
         if isinstance(self.chat, PlayedChat):
             self.chat.let_go()
         self._server.should_exit = True
-        self._thread.join(30)
+        self._thread.join(PATIENCE)
         assert not self._thread.is_alive(), "the server did not stop"
 
     @property
@@ -118,11 +119,21 @@ class Site:
             yield store
 
 
+REMEMBER_TOASTS = """
+window.toasted = [];
+new MutationObserver((all) => {
+    for (const { addedNodes } of all)
+        for (const node of addedNodes) if (node.matches?.(".toast")) window.toasted.push(node.textContent);
+}).observe(document, { childList: true, subtree: true });
+"""
+
+
 def open_page(context: BrowserContext, site: Site, place: str = "#/") -> Page:
     """The page at PLACE, ready."""
     page = context.new_page()
     page.set_default_timeout(WAIT)
     page.set_default_navigation_timeout(WAIT)
+    page.add_init_script(REMEMBER_TOASTS)
     page.goto(f"{site.home}{place}")
     expect(page.locator(".connection.is-live")).to_be_attached()
     return page
@@ -134,6 +145,22 @@ def hand_in(page: Page, goal: str) -> str:
     page.get_by_role("button", name="Hand in").click()
     page.wait_for_url("**/#/runs/*")
     return page.url.partition("#/runs/")[2].partition("/")[0]
+
+
+def chip(page: Page, status: str) -> None:
+    """Wait until the run stands so."""
+    expect(page.locator(".run-head .chip")).to_have_text(status)
+
+
+def ended(page: Page, status: str) -> None:
+    """Wait until the run has ended so, and its last row is there: the server may tell how it stands before the last events come."""
+    chip(page, status)
+    expect(page.locator(".row-button.finished")).to_be_attached()
+
+
+def toasted(page: Page, text: str) -> None:
+    """Wait until a short message said TEXT, though it may be gone again by now."""
+    page.wait_for_function("(text) => (window.toasted ?? []).some((one) => one.includes(text))", arg=text)
 
 
 def rows(page: Page) -> list[str]:

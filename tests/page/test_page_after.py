@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from agent_world import FINISH, act, subtask
-from page_world import PlayedChat, Record, Site, begin, end, hand_in, open_page, step
+from page_world import PlayedChat, Record, Site, begin, end, ended, hand_in, open_page, step, toasted
 from playwright.sync_api import Page, expect
 from version_world import policy, record_run
 
@@ -33,7 +34,7 @@ def workspace(site: Site, run_id: str) -> Path:
 
 
 @pytest.fixture
-def ended(site: Any, contexts: Any) -> tuple[Site, Page, str]:
+def done(site: Any, contexts: Any) -> tuple[Site, Page, str]:
     """A run that changed a file of the person's, made one, and has ended."""
     place = site(
         plan=[subtask("Write the report", "write", "report.md")],
@@ -45,12 +46,12 @@ def ended(site: Any, contexts: Any) -> tuple[Site, Page, str]:
         [{"name": "report.md", "mimeType": "text/markdown", "buffer": b"# Report\n\nTo do.\n"}]
     )
     run_id = hand_in(page, "Write a report")
-    expect(page.locator(".run-head .chip")).to_have_text(DONE)
+    ended(page, DONE)
     return place, page, run_id
 
 
-def test_files_are_shown_as_what_they_are(ended: Any) -> None:
-    place, page, run_id = ended
+def test_files_are_shown_as_what_they_are(done: Any) -> None:
+    place, page, run_id = done
     for name, data in FILES.items():
         file = workspace(place, run_id) / name
         file.parent.mkdir(exist_ok=True)
@@ -82,8 +83,8 @@ def test_files_are_shown_as_what_they_are(ended: Any) -> None:
     assert Path(download.value.path()).read_bytes() == FILES["sub/deep.md"]
 
 
-def test_changes_are_shown_and_taken_back(ended: Any) -> None:
-    place, page, run_id = ended
+def test_changes_are_shown_and_taken_back(done: Any) -> None:
+    place, page, run_id = done
     page.get_by_role("link", name="Changes", exact=True).click()
     change = page.locator(".change")
     expect(change.locator(".change-path")).to_have_text("report.md")
@@ -91,12 +92,12 @@ def test_changes_are_shown_and_taken_back(ended: Any) -> None:
     expect(change.locator(".diff-line.added .diff-text")).to_have_text(["The total is 340."])
     page.get_by_role("button", name="Undo the run").click()
     page.get_by_role("dialog").get_by_role("button", name="Undo the run").click()
-    expect(page.get_by_role("status").filter(has_text="1 file is as it was")).to_be_visible()
+    toasted(page, "1 file is as it was")
     assert (workspace(place, run_id) / "report.md").read_bytes() == b"# Report\n\nTo do.\n"
 
 
-def test_what_changed_since_is_left_alone_and_named(ended: Any) -> None:
-    place, page, run_id = ended
+def test_what_changed_since_is_left_alone_and_named(done: Any) -> None:
+    place, page, run_id = done
     file = workspace(place, run_id) / "report.md"
     file.write_text("My own words.\n", "utf-8")
     page.get_by_role("link", name="Changes", exact=True).click()
@@ -106,8 +107,8 @@ def test_what_changed_since_is_left_alone_and_named(ended: Any) -> None:
     assert file.read_text("utf-8") == "My own words.\n"
 
 
-def test_a_run_is_rated_and_the_rating_taken_back(ended: Any) -> None:
-    place, page, run_id = ended
+def test_a_run_is_rated_and_the_rating_taken_back(done: Any) -> None:
+    place, page, run_id = done
     good, bad = (page.get_by_role("button", name=word, exact=True) for word in ("Good", "Bad"))
 
     def rating() -> str | None:
@@ -118,18 +119,21 @@ def test_a_run_is_rated_and_the_rating_taken_back(ended: Any) -> None:
     expect(good).to_have_attribute("aria-pressed", "true")
     expect(page.locator(".run-item-rating")).to_have_attribute("title", "rated good")
     assert rating() == "good"
+    said = page.locator(".row-button.kind-person")
+    expect(said).to_have_count(1)  # its event has come, and will not press the button later
     bad.click()
     expect(bad).to_have_attribute("aria-pressed", "true")
     expect(good).to_have_attribute("aria-pressed", "false")
     assert rating() == "bad"
+    expect(said).to_have_count(2)
     bad.click()
     expect(bad).to_have_attribute("aria-pressed", "false")
     expect(page.locator(".run-item-rating")).to_have_count(0)
     assert rating() is None
 
 
-def test_a_person_says_what_they_would_have_done(ended: Any) -> None:
-    place, page, run_id = ended
+def test_a_person_says_what_they_would_have_done(done: Any) -> None:
+    place, page, run_id = done
     page.get_by_role("link", name="Steps", exact=True).click()
     page.locator(".row-button.step").first.click()
     page.get_by_text("I would have done something else").click()
@@ -176,8 +180,8 @@ def test_one_talks_about_a_run(site: Any, contexts: Any, tmp_path: Path) -> None
 def test_goals_are_scheduled_and_removed(site: Any, contexts: Any) -> None:
     page = open_page(contexts(), site(), "#/schedules")
     expect(page.get_by_text("Nothing is scheduled")).to_be_visible()
-    page.get_by_label("Goal").fill("Sum the invoices")
-    page.get_by_label("When").fill("every now and then")
+    page.get_by_label("Goal", exact=True).fill("Sum the invoices")
+    page.get_by_label("When", exact=True).fill("every now and then")
     page.get_by_role("button", name="Add", exact=True).click()
     expect(page.get_by_role("alert").filter(has_text="every now and then")).to_be_visible()
     page.get_by_role("button", name="Mondays at 8").click()
@@ -186,8 +190,19 @@ def test_goals_are_scheduled_and_removed(site: Any, contexts: Any) -> None:
     expect(card).to_contain_text("Sum the invoices")
     expect(card).to_contain_text("0 8 * * 1")
     card.get_by_role("button", name="Remove this schedule").click()
-    page.get_by_role("dialog").get_by_role("button", name="Remove").click()
+    page.get_by_role("dialog").get_by_role("button", name="Remove", exact=True).click()
     expect(page.get_by_text("Nothing is scheduled")).to_be_visible()
+
+
+def test_a_schedule_tells_of_its_last_run_and_what_went_wrong(site: Any, contexts: Any) -> None:
+    place = site()
+    schedules = place.service.schedules
+    one = schedules.add("0 8 1 1 *", "Sum the invoices")
+    schedules.put(replace(one, last_run="20261120-101500-abcdef", last_time=1.0, problem="There is no model."))
+    page = open_page(contexts(), place, "#/schedules")
+    card = page.locator(".list-card")
+    expect(card).to_contain_text("There is no model.")
+    expect(card.get_by_role("link")).to_have_attribute("href", "#/runs/20261120-101500-abcdef")
 
 
 def test_notes_are_seen_and_forgotten(site: Any, contexts: Any) -> None:
@@ -198,7 +213,7 @@ def test_notes_are_seen_and_forgotten(site: Any, contexts: Any) -> None:
     card = page.locator(".list-card")
     expect(card).to_contain_text("Amounts are in euros.")
     card.get_by_role("button", name="Forget this").click()
-    page.get_by_role("dialog").get_by_role("button", name="Forget").click()
+    page.get_by_role("dialog").get_by_role("button", name="Forget", exact=True).click()
     expect(page.get_by_text("Nothing is remembered yet")).to_be_visible()
     with place.store() as store:
         assert store.notes(everything=True) == []
@@ -222,6 +237,10 @@ def test_curves_are_drawn_from_the_runs(site: Any, contexts: Any, tmp_path: Path
     expect(page.locator(".figures")).to_contain_text("75%")
     page.get_by_text("As a table").click()
     expect(page.locator(".curve-table tbody tr")).to_have_count(12)
+    page.set_viewport_size({"width": 390, "height": 844})
+    expect(tokens.locator(".dot")).to_have_count(12)
+    expect(page.locator(".curve-table tbody tr")).to_have_count(12)  # drawn anew for the width, and still open
+    assert page.evaluate("document.querySelector('.body').scrollWidth") <= 390
     expect(page.get_by_text("No policy has been learnt yet")).to_be_visible()
 
 
@@ -272,8 +291,8 @@ def test_policies_are_promoted_rolled_back_and_compared(site: Any, contexts: Any
         assert Registry.of(store).current == "prior"
 
 
-def test_a_run_is_deleted(ended: Any) -> None:
-    place, page, _ = ended
+def test_a_run_is_deleted(done: Any) -> None:
+    place, page, _ = done
     page.get_by_role("button", name="Delete this run").click()
     page.get_by_role("dialog").get_by_role("button", name="Delete this run").click()
     page.wait_for_url("**/#/")

@@ -92,7 +92,7 @@ def test_markdown_has_the_forms_that_models_write(modules: Page) -> None:
         modules,
         "# Title\n\nA *b* **c** `d` ~~e~~ [f](https://g.hi)  \nnext snake_case_name\n\n- one\n  - two\n- three\n\n"
         "3. x\n4. y\n\n> said\n\n---\n\n"
-        "| a | b |\n|---|:-:|\n| 1 | `x\\|y` |\n\n```python\nprint('<b>')\n```\n",
+        "| a | b |\n|---|--:|\n| 1 | `x\\|y` |\n\n```python\nprint('<b>')\n```\n",
     )
     for part in (
         '<h3 class="md-h1">Title</h3>',
@@ -102,7 +102,7 @@ def test_markdown_has_the_forms_that_models_write(modules: Page) -> None:
         '<ol start="3"><li>x</li><li>y</li></ol>',
         "<blockquote><p>said</p></blockquote>",
         "<hr>",
-        "<tr><td>1</td><td><code>x|y</code></td></tr>",
+        '<tr><td>1</td><td class="number"><code>x|y</code></td></tr>',
         "<code>print('&lt;b&gt;')</code>",
     ):
         assert part in html, part
@@ -190,6 +190,18 @@ def test_events_fold_to_a_run_whatever_comes_twice_or_is_unknown(modules: Page) 
     again = sorted([*events, *events[3:9]], key=lambda e: e["seq"])
     assert call(modules, "fold", FOLDED, again) == whole
     assert call(modules, "fold", FOLDED, [*events, *odd])["steps"] == 2
+
+
+def test_what_a_run_asked_does_not_wait_when_it_is_over(modules: Page) -> None:
+    asked = {"id": "q", "kind": "approval", "action": {"tool": "delete_file", "arguments": {}}, "risk": "delete"}
+    events = a_run(
+        begin("x", Path("/w"), ["a"]), step(1)[:2], [("approval.requested", asked, 1)], end("r", 1, "cancelled")[2:]
+    )
+    code = """const r = m.fold('r', x);
+        return [r.pending.size, r.rows.map((row) => [row.kind, row.state ?? null, row.over ?? null])];"""
+    pending, rows = call(modules, "fold", code, events)
+    assert pending == 0
+    assert [row for row in rows if row[0] in ("step", "asked")] == [["step", "decided", None], ["asked", None, True]]
 
 
 @given(cut=st.integers(0, 17))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from agent_world import FINISH, act, subtask
-from page_world import TOKEN, Site, hand_in, open_page, rows
+from page_world import PATIENCE, TOKEN, Site, chip, ended, hand_in, open_page, rows
 from playwright.sync_api import expect
 
 ASK = {"approve": "ask"}
@@ -20,10 +20,6 @@ WRITING: dict[str, Any] = {
 }
 DONE = "not verified"  # a run without checks, as its model judges it
 WAITS = "May write_file run?"
-
-
-def chip(page: Any, status: str) -> None:
-    expect(page.locator(".run-head .chip")).to_have_text(status)
 
 
 def workspace(site: Site, run_id: str) -> Path:
@@ -39,7 +35,7 @@ def test_a_goal_is_handed_in_and_seen_to_its_end(site: Any, contexts: Any) -> No
     expect(page.get_by_text("No runs yet")).to_be_visible()
 
     run_id = hand_in(page, "Write a report on this folder")
-    chip(page, DONE)
+    ended(page, DONE)
     expect(page.locator(".plan-tree li")).to_have_attribute("class", "subtask is-done")
     told = rows(page)
     assert told[0].startswith("Plan with 1 subtask")
@@ -61,7 +57,7 @@ def test_an_empty_goal_is_not_handed_in(site: Any, contexts: Any) -> None:
 def test_what_the_server_refuses_is_said_and_nothing_is_lost(site: Any, contexts: Any) -> None:
     page = open_page(contexts(), site())
     page.locator(".options > summary").click()
-    page.get_by_label("Folder").fill("/etc")
+    page.get_by_label("Folder", exact=True).fill("/etc")
     page.get_by_role("textbox", name="Goal").fill("Tidy this folder")
     page.get_by_role("button", name="Hand in").click()
     expect(page.get_by_role("alert").filter(has_text="/etc")).to_be_visible()
@@ -91,8 +87,8 @@ def test_options_are_those_of_the_run(site: Any, contexts: Any) -> None:
     place = site(**WRITING)
     page = open_page(contexts(), place)
     page.locator(".options > summary").click()
-    page.get_by_label("Checks").fill("test -s report.md\ngrep -q well report.md")
-    page.get_by_label("Ask before").select_option("never")
+    page.get_by_label("Checks", exact=True).fill("test -s report.md\ngrep -q well report.md")
+    page.get_by_label("Ask before", exact=True).select_option("never")
     page.get_by_label("Steps", exact=True).fill("7")
     page.get_by_label("Learn from this run").uncheck()
     run_id = hand_in(page, "Write a report")
@@ -148,9 +144,9 @@ def test_arguments_are_changed_before_they_are_allowed(site: Any, contexts: Any)
     run_id = hand_in(page, "Write a report")
     card = page.get_by_role("region", name=WAITS)
     card.get_by_role("button", name="Change first").click()
-    expect(card.get_by_label("content")).to_be_focused()
-    expect(card.get_by_label("content")).to_have_value(REPORT)
-    card.get_by_label("content").fill("My own words, 340.\n")
+    expect(card.get_by_label("content", exact=True)).to_be_focused()
+    expect(card.get_by_label("content", exact=True)).to_have_value(REPORT)
+    card.get_by_label("content", exact=True).fill("My own words, 340.\n")
     card.get_by_role("button", name="Allow as changed").click()
     chip(page, DONE)
     assert (workspace(place, run_id) / "report.md").read_text("utf-8") == "My own words, 340.\n"
@@ -195,10 +191,12 @@ def test_keyboard_alone_is_enough(site: Any, contexts: Any, answer: str) -> None
         expect(page.get_by_label("Why not?")).to_be_focused()
         keys.press("Escape")  # back, nothing said yet
         expect(title).to_be_focused()
-        keys.press("Tab")
-        while page.evaluate("document.activeElement.textContent") != "DenyD":
+        for _ in range(20):
             keys.press("Tab")
+            if page.evaluate("document.activeElement.textContent") == "DenyD":
+                break
         keys.press("Enter")
+        expect(page.get_by_label("Why not?")).to_be_focused()
         keys.type("Not today")
         keys.press("Enter")
     expect(page.locator(f".row-button.answer-{answer}").first).to_be_visible()
@@ -242,16 +240,15 @@ def test_a_reload_in_the_middle_loses_nothing(site: Any, contexts: Any) -> None:
     page = open_page(contexts(), place)
     place.chat.hold()
     run_id = hand_in(page, "Write a report")
-    assert place.chat.waits.wait(20)
+    assert place.chat.waits.wait(PATIENCE)
     expect(page.locator(".plan-tree, .plan .empty").first).to_be_visible()
     page.reload()
     chip(page, "running")
     place.chat.let_go()
-    chip(page, DONE)
+    ended(page, DONE)
     live = rows(page)
     page.reload()
-    chip(page, DONE)
-    expect(page.locator(".row-button.finished")).to_be_visible()
+    ended(page, DONE)
     assert rows(page) == live
     with place.store() as store:
         steps = sum(event.type == "action.decided" for event in store.events(run_id))
@@ -264,7 +261,7 @@ def test_what_the_model_writes_is_seen_while_it_writes(site: Any, contexts: Any)
     asked = place.chat.inner.calls
     place.chat.hold()
     hand_in(page, "Write a report")
-    assert place.chat.waits.wait(60)
+    assert place.chat.waits.wait(PATIENCE)
     expect(page.locator(".plan-tree, .plan .empty").first).to_be_visible()  # the page listens
     place.chat.hold_when = lambda: len(asked) > 2  # the plan and the choice are through; now the text
     place.chat.go_on()
@@ -285,11 +282,11 @@ def test_two_browsers_see_the_same_and_one_answer_counts(site: Any, contexts: An
     cards = [page.locator(".approval") for page in (here, there)]
     for card in cards:
         expect(card).to_be_visible()
-    cards[1].get_by_role("button", name="允许").click()
+    cards[1].get_by_role("button", name="允许", exact=True).click()
     for card in cards:
         expect(card).to_have_count(0)
-    chip(here, DONE)
-    chip(there, "未验证")
+    ended(here, DONE)
+    ended(there, "未验证")
     assert here.locator(".row-button").count() == there.locator(".row-button").count()
     with place.store() as store:
         assert sum(1 for _ in store.events(run_id, types=("approval.answered",))) == 1
@@ -300,8 +297,9 @@ def test_a_run_is_paused_and_gone_on_with(site: Any, contexts: Any) -> None:
     page = open_page(contexts(), place)
     place.chat.hold()
     hand_in(page, "Write a report")
-    assert place.chat.waits.wait(20)
-    page.get_by_role("button", name="Pause").click()
+    assert place.chat.waits.wait(PATIENCE)
+    with page.expect_response("**/pause"):  # the run must not be over before it is told to pause
+        page.get_by_role("button", name="Pause").click()
     place.chat.let_go()
     chip(page, "paused")
     page.get_by_role("button", name="Resume").click()

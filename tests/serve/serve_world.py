@@ -18,7 +18,7 @@ from wornpath.llm.chat import Completion, Message, Sizes
 from wornpath.serve import Service, running
 from wornpath.serve.service import Settings
 
-PATIENCE = 30.0
+PATIENCE = 120.0
 
 
 class Doer:
@@ -188,7 +188,7 @@ class World:
         """What the run asks, as soon as it does."""
         for _ in self.changes(run_id):
             found = [one for one in self.get("/approvals")["approvals"] if one["run_id"] == run_id]
-            if found and self.live and self.live[run_id].asked:
+            if found and (job := self.live.get(run_id)) is not None and job.asked:
                 return dict(found[0])
         raise AssertionError(f"{run_id} asked nothing")
 

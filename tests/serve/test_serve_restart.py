@@ -14,7 +14,7 @@ from typing import Any
 import httpx2
 from mock_server import MockServer, Reply
 from model_server import Player, act
-from serve_world import World
+from serve_world import PATIENCE, World
 
 
 def test_a_graceful_stop_checkpoints_and_the_next_start_goes_on(tmp_path: Path) -> None:
@@ -22,7 +22,7 @@ def test_a_graceful_stop_checkpoints_and_the_next_start_goes_on(tmp_path: Path) 
         held, queued = world.hand_in("write a.txt then hold on"), world.hand_in("write b.txt")
         paused = world.hand_in("write c.txt")
         world.post(f"/runs/{paused}/pause", status=202)
-        assert world.model.held.wait(30)
+        assert world.model.held.wait(PATIENCE)
         world.stop()
         from wornpath.store import SqliteStore
 
@@ -86,12 +86,12 @@ def process(home: Path, model: dict[str, str]) -> Iterator[tuple[subprocess.Pope
         assert running.stdout is not None
         base, _, token = running.stdout.readline().strip().partition("/?token=")
         headers = {"authorization": f"Bearer {token}"}
-        with httpx2.Client(base_url=base, headers=headers, timeout=30, trust_env=False) as http:
+        with httpx2.Client(base_url=base, headers=headers, timeout=PATIENCE, trust_env=False) as http:
             yield running, http
     finally:
         if running.poll() is None:
             running.kill()
-        running.wait(30)
+        running.wait(PATIENCE)
         assert running.stdout is not None
         running.stdout.close()
 
@@ -116,11 +116,11 @@ def test_killed_in_the_midst_of_a_run(tmp_path: Path) -> None:
         with process(tmp_path, model) as (first, http):
             made = http.post("/api/v1/runs", json={"goal": "Write report.md and more.md"}).json()
             with http.stream("GET", "/api/v1/events", params={"run": made["run_id"], "after": 0}) as answer:
-                for text in answer.iter_text():
-                    if "subtask.finished" in text:
+                for line in answer.iter_lines():
+                    if "subtask.finished" in line:
                         break
             first.send_signal(signal.SIGKILL)
-            first.wait(30)
+            first.wait(PATIENCE)
         player.steps = [act("write_file", path="more.md")]
         with process(tmp_path, model) as (second, http):
             done = _until(http, made["run_id"], "unverified", "unmet")
@@ -129,4 +129,4 @@ def test_killed_in_the_midst_of_a_run(tmp_path: Path) -> None:
             folder = Path(done["workspace"])
             assert sorted(p.name for p in folder.iterdir()) == ["more.md", "report.md"]
             second.send_signal(signal.SIGTERM)
-            assert second.wait(30) == 0
+            assert second.wait(PATIENCE) == 0

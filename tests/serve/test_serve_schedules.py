@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from serve_world import World
+from serve_world import PATIENCE, World
 
 from wornpath.core import UsageError, WornpathError
 from wornpath.serve.schedules import Clock, Schedule, Schedules, check_cron
@@ -111,12 +111,18 @@ def test_over_http(world: World) -> None:
 def test_the_server_hands_in_what_is_due(world: World) -> None:
     import asyncio
 
-    made = world.post("/schedules", {"cron": "* * * * *", "goal": "write a.txt", "checks": ["test -s a.txt"]}, 201)
-    service = world.service
-    assert service is not None
-    service.clock.now = lambda: datetime.now() + timedelta(minutes=2)
-    loop = world.loop
-    assert loop is not None
-    (run,) = asyncio.run_coroutine_threadsafe(service.clock.look(), loop).result(30)
+    made = world.post("/schedules", {"cron": "0 8 29 2 *", "goal": "write a.txt", "checks": ["test -s a.txt"]}, 201)
+    service, loop = world.service, world.loop
+    assert service is not None and loop is not None
+    clock = Clock(
+        service.schedules, service.clock.hand_in, service.clock.at_work
+    )  # beside the server's own, which looks at times of its own
+
+    def look() -> list[str]:
+        return asyncio.run_coroutine_threadsafe(clock.look(), loop).result(PATIENCE)
+
+    assert look() == []
+    clock.now = lambda: datetime.now() + timedelta(days=5 * 366)
+    (run,) = look()
     assert world.until(run, "met")["goal"] == "write a.txt"
     assert world.get("/schedules")["schedules"][0]["last_run"] == run != made["last_run"]

@@ -17,11 +17,12 @@ from starlette.routing import Route
 
 from wornpath.serve.api_files import file_response
 from wornpath.serve.bodies import checked, limited, read_form, read_json
+from wornpath.serve.jobs import ENDED
 from wornpath.serve.operations import path_text, service, whole
 from wornpath.serve.problems import Json, Problem
 from wornpath.serve.schemas import RunRequest
 from wornpath.serve.service import Service
-from wornpath.serve.tasks import ENDED, Task, Tasks, artifacts_of, shown, steps_of
+from wornpath.serve.tasks import Task, Tasks, artifacts_of, shown, steps_of
 from wornpath.serve.uploads import keep_upload
 from wornpath.store import RunInfo
 

@@ -130,7 +130,10 @@ def _entries(root: Path, parts: tuple[str, ...]) -> list[dict[str, Any]]:
     try:
         with folder_beneath(str(root), parts) as folder:
             for name in os.listdir(folder):  # noqa: PTH208 - a descriptor, not a path
-                info = os.stat(name, dir_fd=folder, follow_symlinks=False)
+                try:
+                    info = os.stat(name, dir_fd=folder, follow_symlinks=False)
+                except FileNotFoundError:  # a run at work removed it meanwhile
+                    continue
                 is_folder = stat.S_ISDIR(info.st_mode)
                 if is_folder or stat.S_ISREG(info.st_mode):
                     path = "/".join((*parts, spelling(name)))
@@ -169,8 +172,7 @@ async def show_diff(request: Request) -> Response:
 async def undo_run(request: Request) -> Response:
     here = service(request)
     found = here.run(path_text(request, "run"))
-    if found.run_id in here.jobs.live or found.status == "running":
-        raise Problem(409, f"Run {found.run_id} is at work; cancel it first. Nothing was changed.")
+    found = await here.at_rest(found, "cancel it first. Nothing was changed.")
     report = await asyncio.to_thread(lambda: run_snapshot(here.reader, found).undo())
     why = report.why or {}
     return Json(

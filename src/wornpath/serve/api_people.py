@@ -21,8 +21,7 @@ async def rate(request: Request) -> Response:
     here = service(request)
     found = here.run(path_text(request, "run"))
     given = await read_body(request, RatingRequest)
-    if found.run_id in here.jobs.live or found.status == "running":
-        raise Problem(409, f"Run {found.run_id} is still at work; rate it when it has ended.")
+    found = await here.at_rest(found, "rate it when it has ended.")
     await asyncio.to_thread(person.rate, here.store, found, given.rating, given.comment.strip())
     here.feed.wake()
     return Json(here.row(here.reader.run(found.run_id)))

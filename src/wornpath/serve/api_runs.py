@@ -13,7 +13,7 @@ from wornpath.core import EVENT_TYPES, RunStatus
 from wornpath.guard import ApprovalAnswer, Limits
 from wornpath.policy.registry import Registry
 from wornpath.serve.bodies import checked, is_multipart, read_body, read_form
-from wornpath.serve.jobs import Order, recorded_options
+from wornpath.serve.jobs import ENDED, Order, recorded_options
 from wornpath.serve.operations import Operation, path_text, service, whole
 from wornpath.serve.problems import Json, Problem
 from wornpath.serve.schemas import AnswerRequest, LimitsBody, RunRequest
@@ -126,8 +126,7 @@ def limits_of(here: Service, run_id: str, given: LimitsBody) -> Limits | None:
 async def remove_run(request: Request) -> Response:
     here = service(request)
     found = here.run(path_text(request, "run"))
-    if found.run_id in here.jobs.live or found.status == "running":
-        raise Problem(409, f"Run {found.run_id} is at work; cancel it first.")
+    await here.at_rest(found, "cancel it first.")
     await asyncio.to_thread(here.store.remove, found.run_id)
     here.questions.forget(found.run_id)
     return Response(status_code=204)
@@ -191,8 +190,14 @@ async def answer_approval(request: Request) -> Response:
 
 async def _give(here: Service, run: RunInfo, id: str, answer: ApprovalAnswer) -> None:
     """To the run that waits for it here, or to one that is resumed with it."""
-    if here.jobs.answer(run.run_id, id, answer):
-        return
+    if run.status in ENDED:
+        await here.jobs.put_away(run)
+    if not here.jobs.answer(run.run_id, id, answer):
+        await _resume_with(here, run, id, answer)
+    here.questions.answered(id)
+
+
+async def _resume_with(here: Service, run: RunInfo, id: str, answer: ApprovalAnswer) -> None:
     order = await asyncio.to_thread(Order.read, here.reader, run.run_id)
     await here.jobs.resume(run, answers={id: answer}, model=order.model)
 

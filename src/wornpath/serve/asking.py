@@ -43,6 +43,10 @@ class Questions:
         elif data.get("result", {}).get("status") != "needs_person":
             self.forget(run_id)
 
+    def answered(self, id: str) -> None:
+        """ID has its answer, which its run has still to take; one that does not fit is asked for again."""
+        self._open.pop(id, None)
+
     def forget(self, run_id: str) -> None:
         """RUN_ID is gone, or over."""
         for id in [id for id, one in self._open.items() if one["run_id"] == run_id]:

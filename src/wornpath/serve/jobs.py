@@ -34,6 +34,8 @@ MAX_QUEUED = 200
 GRACE_SECONDS = 20.0
 """How long a stopping server waits for the actions in hand."""
 
+ENDED = ("met", "unmet", "unverified", "needs_person", "budget", "error", "cancelled")
+"""The statuses of a run that is over, though some can be gone on with."""
 ORDER = "order.json"
 State = Literal["queued", "running", "waiting", "stopping"]
 
@@ -124,8 +126,9 @@ class Jobs:
 
     async def resume(self, info: RunInfo, *, answers: Mapping[str, ApprovalAnswer] | None = None, **more: Any) -> Job:
         """Queue a run that stopped. Raises Problem where it is at work, or over."""
-        if info.run_id in self.live:
+        if not await self.put_away(info):
             raise Problem(409, f"Run {info.run_id} is at work already.")
+        info = self.store.run(info.run_id)
         if info.status == "running" and info.pid != os.getpid():
             raise Problem(409, f"Run {info.run_id} is at work in process {info.pid}; stop it there first.")
         if info.status in ("met", "unmet", "unverified"):
@@ -215,6 +218,13 @@ class Jobs:
         job = self.live.get(run_id)
         if job is not None and job.task is not None:
             await asyncio.wait([job.task])
+
+    async def put_away(self, info: RunInfo) -> bool:
+        """Whether nobody works on the run here; a job that was told to stop, or whose run has ended, is waited for first."""
+        job = self.live.get(info.run_id)
+        if job is not None and (job.state == "stopping" or info.status in ENDED):
+            await self.ended(info.run_id)
+        return info.run_id not in self.live
 
     # -- a job's life ------------------------------------------------------------------------------
 

@@ -134,6 +134,12 @@ class Service:
         except UsageError as error:
             raise Problem(404 if "no run" in str(error) else 400, str(error)) from None
 
+    async def at_rest(self, info: RunInfo, otherwise: str) -> RunInfo:
+        """The run, when nobody works on it any more; a run that has just ended is waited for. Raises Problem 409, which says OTHERWISE."""
+        if await self.jobs.put_away(info) and (now := self.run(info.run_id)).status != "running":
+            return now
+        raise Problem(409, f"Run {info.run_id} is at work; {otherwise}")
+
     def folder(self, given: str | None, run_id: str) -> Path:
         """The folder to work in: GIVEN, which must lie in the folder of workspaces, or a fresh one. Raises Problem."""
         if given is None:

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from wornpath.core import UsageError
+from wornpath.serve.jobs import ENDED
 from wornpath.serve.problems import Problem
 from wornpath.store import RunInfo
 from wornpath.store.protocol import Store
 from wornpath.tools.workspace import Workspace
 
 FILE = "task.json"
-ENDED = ("met", "unmet", "unverified", "needs_person", "budget", "error", "cancelled")
 
 
 @dataclass(slots=True)

@@ -79,6 +79,13 @@ export class Run {
     return this.steps.get(this._step);
   }
 
+  /** The run is over, and nobody can answer what it asked. */
+  _unanswered() {
+    for (const id of this.pending.keys()) touch(this._actions.get(`ask:${id}`), { over: true });
+    this.pending.clear();
+    if (this._current()?.state === "asking") touch(this._current(), { state: "decided" });
+  }
+
   _status(id, status, why = "") {
     const subtask = this.plan?.subtasks.find((one) => one.id === id);
     if (subtask) Object.assign(subtask, { status, why });
@@ -144,7 +151,7 @@ const FOLD = {
     run.ended = event.time;
     run.activity = { kind: "finished" };
     for (const one of run.result.artifacts ?? []) run.artifacts.set(one.path, one);
-    if (ENDED.has(run.status) && run.status !== "needs_person") run.pending.clear();
+    if (run.status !== "needs_person") run._unanswered();
     run._row("finished", event, { status: run.status, tokens: run._claim() });
   },
   "goal.set"(run, data) {
@@ -193,7 +200,7 @@ const FOLD = {
     run.activity = { kind: "waiting" };
     const before = run._actions.get(`ask:${data.id}`);
     if (before && !before.answer)
-      touch(before, { ask: data }); // a resumed run asks again
+      touch(before, { ask: data, over: false }); // a resumed run asks again
     else run._actions.set(`ask:${data.id}`, run._row("asked", event, { ask: data, answer: null }));
     if (run._current()) touch(run._current(), { state: "asking", risk: data.risk });
   },

@@ -105,7 +105,9 @@ function table(lines) {
       .replace(/^\||\|$/g, "")
       .split(/(?<!\\)\|/)
       .map((cell) => inline(cell.trim().replaceAll("\\|", "|")));
-  const [head, , ...body] = lines;
+  const [head, rule, ...body] = lines;
+  const right = rule.replace(/^\s*\||\|\s*$/g, "").split("|").map((mark) => /^\s*-+:\s*$/.test(mark));
+  const side = (i) => (right[i] ? "number" : null);
   return h(
     "div",
     { class: "table-wrap", tabindex: "0" },
@@ -118,7 +120,7 @@ function table(lines) {
         h(
           "tr",
           null,
-          cells(head).map((cell) => h("th", { scope: "col" }, cell)),
+          cells(head).map((cell, i) => h("th", { scope: "col", class: side(i) }, cell)),
         ),
       ),
       h(
@@ -128,7 +130,7 @@ function table(lines) {
           h(
             "tr",
             null,
-            cells(line).map((cell) => h("td", null, cell)),
+            cells(line).map((cell, i) => h("td", { class: side(i) }, cell)),
           ),
         ),
       ),

@@ -107,7 +107,7 @@ export function approvalCard(approval) {
   const denyForm = () =>
     textForm(t("deny_why"), t("enter_sends"), t("deny"), "danger", (comment) => ({ answer: "deny", comment })).focus();
   const answerForm = () =>
-    textForm(t("your_answer"), t("enter_sends"), t("answer"), "primary", (comment) =>
+    textForm(t("your_answer"), t("enter_sends_only"), t("answer"), "primary", (comment) =>
       comment ? { answer: "answer", comment } : null,
     );
 

@@ -12,6 +12,7 @@ export function comparePanel(run) {
   const element = h("div", { class: "compare" }, skeleton(5));
   const out = h("div");
   let only = false;
+  let asked = 0;
 
   async function load() {
     try {
@@ -62,9 +63,12 @@ export function comparePanel(run) {
 
   async function compare() {
     const [a, b] = [...element.querySelectorAll("select")].map((one) => one.value);
+    asked += 1;
+    const mine = asked;
     fill(out, skeleton(5));
     try {
       const { steps } = await get("policies/compare", { run: run.id, a, b });
+      if (mine !== asked) return; // others were chosen meanwhile
       const told = steps.map((one) => ({ ...one, bestA: best(one.a), bestB: best(one.b) }));
       const differing = told.filter((one) => one.bestA !== one.bestB);
       const shown = (only ? differing : told).slice(0, MOST);
@@ -80,7 +84,7 @@ export function comparePanel(run) {
           : empty("compare", t("no_differences")),
       );
     } catch (problem) {
-      fill(out, problemCard(problem, compare));
+      if (mine === asked) fill(out, problemCard(problem, compare));
     }
   }
 

@@ -145,7 +145,8 @@ export function homeView() {
           )
         : null,
     );
-    const now = store.state.listed && store.state.runs.length > 0;
+    const { query, filter, runs } = store.state;
+    const now = runs.length > 0 || Boolean(query || filter); // a search that finds nothing is no first visit
     if (!store.state.listed || now === listed) return;
     listed = now;
     if (now) showRecord(below);

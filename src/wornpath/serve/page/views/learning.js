@@ -19,6 +19,7 @@ export function learningView() {
   let data = null;
   let width = 0;
   let family = "";
+  let tableOpen = false;
 
   const resize = new ResizeObserver(([entry]) => {
     const now = Math.floor(entry.contentRect.width);
@@ -35,8 +36,11 @@ export function learningView() {
   resize.observe(curves);
 
   async function load() {
+    const wanted = family;
     try {
-      data = await get("curves", { family });
+      const told = await get("curves", { family });
+      if (wanted !== family) return; // another kind of goal was chosen meanwhile
+      data = told;
       chooseFamily();
       draw();
     } catch (problem) {
@@ -84,7 +88,7 @@ export function learningView() {
         figure(t("curve_tokens"), tokensChart(points, smooth, half)),
       ),
       h("p", { class: "hint" }, t("curve_hint", { n: windowOf(points.length) })),
-      asTable(points),
+      asTable(points, tableOpen, (open) => (tableOpen = open)),
     );
   }
 
@@ -189,11 +193,11 @@ function summary(told) {
   );
 }
 
-function asTable(points) {
+function asTable(points, open, onToggle) {
   const body = h("tbody");
   const details = h(
     "details",
-    { class: "curve-table" },
+    { class: "curve-table", open },
     h("summary", null, icon("right"), h("span", null, t("as_table"))),
     h(
       "div",
@@ -207,9 +211,14 @@ function asTable(points) {
           h(
             "tr",
             null,
-            [t("run_number"), t("time"), t("goals_met"), t("tokens"), t("skipped_calls"), t("family")].map((one) =>
-              h("th", { scope: "col" }, one),
-            ),
+            [
+              [t("run_number"), "number"],
+              [t("time")],
+              [t("goal_met")],
+              [t("tokens"), "number"],
+              [t("skipped_calls"), "number"],
+              [t("family")],
+            ].map(([one, kind]) => h("th", { scope: "col", class: kind }, one)),
           ),
         ),
         body,
@@ -217,6 +226,7 @@ function asTable(points) {
     ),
   );
   details.addEventListener("toggle", () => {
+    onToggle(details.open);
     if (!details.open || body.firstChild) return;
     const row = (one) =>
       h(

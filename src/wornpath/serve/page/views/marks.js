@@ -75,7 +75,7 @@ export function problemCard(problem, retry) {
       "div",
       null,
       h("p", { class: "strong" }, problem.offline ? t("offline") : problem.message),
-      retry ? h("button", { type: "button", class: "button plain small", on: { click: retry } }, t("try_again")) : null,
+      retry ? h("button", { type: "button", class: "button small", on: { click: retry } }, t("try_again")) : null,
     ),
   );
 }

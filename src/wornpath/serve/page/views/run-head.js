@@ -79,7 +79,7 @@ export function runHead(runId, { status, startReplay, replaying }) {
       now === "running" ? make("pause", "pause", act("pause"), "small") : null,
       ["paused", "needs_person", "error"].includes(now) ? make("resume", "play", act("resume"), "small primary") : null,
       now === "budget" ? make("resume", "play", withMore, "small primary") : null,
-      working || now === "paused" ? make("cancel", "stop", sure("cancel_question", "cancel", act("cancel"))) : null,
+      working || now === "paused" ? make("cancel", "stop", sure("cancel_question", "cancel_run", act("cancel"))) : null,
       !working && state.run?.steps.size && !replaying() ? make("replay", "loop", startReplay) : null,
       working ? null : make("delete", "trash", sure("delete_question", "delete", deleteRun), "small plain", { quiet: true }),
     ];

@@ -91,8 +91,11 @@ export function runView(runId) {
     const again = drawer && drawer.row.key === row.key && drawer.version === row.version;
     if (again && !focus) return;
     drawer = { row, index, version: row.version, ...whyDrawer({ run: shown(), row, onClose: closeDrawer, onMove: move }) };
+    const other = parts.drawer.dataset.row !== row.key || !element.classList.contains("has-drawer");
+    parts.drawer.dataset.row = row.key;
     fill(parts.drawer, drawer.element);
     element.classList.add("has-drawer");
+    if (other) parts.aside.scrollTop = 0; // it was where one had scrolled to in what was shown before
     cover();
     timeline.list.select(row.key);
     if (focus || narrow.matches) drawer.focus();
@@ -110,7 +113,7 @@ export function runView(runId) {
     for (const one of rest) one.inert = narrow.matches && drawer !== null;
   }
 
-  function closeDrawer() {
+  function closeDrawer({ focus = true } = {}) {
     if (!drawer) return;
     const { row } = drawer;
     drawer = null;
@@ -119,7 +122,7 @@ export function runView(runId) {
     cover();
     timeline.list.select(null);
     const index = shown().rows.findIndex((one) => one.key === row.key);
-    if (index >= 0) timeline.list.reveal(index, { focus: true });
+    if (index >= 0 && focus) timeline.list.reveal(index, { focus });
   }
 
   function move(by) {
@@ -259,6 +262,7 @@ export function runView(runId) {
     id: runId,
     tab(name) {
       rest = addressParts()[3] ?? "";
+      if (narrow.matches && drawer && name !== tab) closeDrawer({ focus: false }); // a file that it names would open below it
       tab = TABS.some(([one]) => one === name) ? name : "overview";
       element.dataset.tab = tab;
       if (tab === "steps" && /^\d+$/.test(rest)) wantedStep = Number(rest);
@@ -271,11 +275,12 @@ export function runView(runId) {
         fill(
           parts.problem,
           gone
-            ? empty("search", t("no_such_run"), h("a", { class: "button", href: "#/" }, t("all_runs")))
+            ? empty("search", t("no_such_run"), t("no_such_run_hint"), h("a", { class: "button", href: "#/" }, t("all_runs")))
             : problemCard(state.runProblem, () => openRun(runId)),
         );
       } else if (parts.problem.firstChild) fill(parts.problem);
       element.classList.toggle("failed", Boolean(state.runProblem) && !state.run?.lastSeq);
+      element.classList.toggle("busy", status() === "running"); // only then something turns
       head.update();
       drawTabsIfChanged();
       drawApprovals();

@@ -36,7 +36,7 @@ export function schedulesView() {
   const presets = h(
     "div",
     { class: "row wrap" },
-    CRONS.map(([value, key]) => button(t(key), { kind: "plain tiny", onclick: () => (cron.value = value) })),
+    CRONS.map(([value, key]) => button(t(key), { kind: "tiny", onclick: () => (cron.value = value) })),
   );
   const form = h(
     "form",
@@ -90,13 +90,8 @@ export function schedulesView() {
   }
 
   function item(one) {
-    const told = [
-      one.next ? t("next_at", { when: moment(one.next) }) : "",
-      one.last ? t("last_at", { when: moment(one.last) }) : "",
-      one.workspace,
-    ]
-      .filter(Boolean)
-      .join(" · ");
+    const told = [one.next ? t("next_at", { when: moment(one.next) }) : "", one.workspace].filter(Boolean).join(" · ");
+    const last = one.last_time ? t("last_at", { when: moment(one.last_time) }) : "";
     return h(
       "li",
       { class: "card list-card" },
@@ -105,7 +100,13 @@ export function schedulesView() {
         "div",
         { class: "list-main" },
         h("p", { class: "strong" }, one.goal),
-        h("p", { class: "muted small" }, h("code", null, one.cron), told ? ` · ${told}` : ""),
+        h(
+          "p",
+          { class: "muted small" },
+          [h("code", null, one.cron), told ? ` · ${told}` : "", last ? " · " : ""],
+          last && one.last_run ? h("a", { href: `#/runs/${one.last_run}` }, last) : last,
+        ),
+        one.problem ? h("p", { class: "bad-text small" }, one.problem) : null,
       ),
       button(t("remove_schedule"), { mark: "trash", quiet: true, kind: "plain small", onclick: () => drop(one) }),
     );

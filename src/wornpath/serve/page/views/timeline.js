@@ -141,8 +141,8 @@ function subtaskRow(row) {
 function askedRow(row) {
   const { ask, answer } = row;
   const words = ask.kind === "question" ? t("row_question") : t("row_asked", { tool: ask.action?.tool ?? "" });
-  const said = answer ? `${t(`answered_${answer.answer}`)}${answer.comment ? `: ${answer.comment}` : ""}` : t("waits_for_you");
-  return remark(row, "person", words, said, answer ? `answer-${answer.answer}` : "open");
+  const said = answer ? `${t(`answered_${answer.answer}`)}${answer.comment ? `: ${answer.comment}` : ""}` : t(row.over ? "not_answered" : "waits_for_you");
+  return remark(row, "person", words, said, answer ? `answer-${answer.answer}` : row.over ? "" : "open");
 }
 
 function finishedRow(row) {

@@ -6,7 +6,7 @@ import { button, fill, h, icon } from "../lib/dom.js";
 import { argumentsLine, oneLine, percent, plain, seconds, signed, textOf, tone, visible } from "../lib/format.js";
 import { known, t } from "../lib/i18n.js";
 import { labelForm } from "./label.js";
-import { resultWord, riskWord, who, whoWord } from "./marks.js";
+import { resultWord, riskWord, who } from "./marks.js";
 
 const MOST_TEXT = 6000;
 
@@ -95,7 +95,8 @@ function why(run, decision, row) {
       "p",
       { class: "decider" },
       who(row.by, { words: false }),
-      h("span", null, t("decider", { who: whoWord(row.by), version: decision.policy_version ?? "prior" })),
+      h("span", null, t(`decided_by_${row.by}`)),
+      h("span", { class: "tag" }, t("policy_of", { version: decision.policy_version ?? "prior" })),
       typeof decision.value === "number"
         ? h("span", { class: "tag", title: t("value_hint") }, `V(s) ${signed(decision.value)}`)
         : null,
@@ -287,7 +288,7 @@ function otherParts(row) {
         t("answer"),
         row.answer
           ? `${t(`answered_${row.answer.answer}`)} (${known(`by_${row.answer.by}`) ?? row.answer.by})`
-          : t("waits_for_you"),
+          : t(row.over ? "not_answered" : "waits_for_you"),
       ],
       [t("comment"), row.answer?.comment],
     );
