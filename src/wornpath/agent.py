@@ -1,7 +1,8 @@
-"""AutoGPT: the loop. A goal in; plan, then step by step observe, choose, call and evaluate, until it is done; judged at the end.
+"""AutoGPT: one goal's agent. `run` goes through the loop (`loop.py`): plan, then step by step observe, choose, call and evaluate, until it
+is done; judged at the end. The seed document's methods do the same one by one.
 
 Everything that happens is an event (`wornpath.core.events`) and passes `Session.record`; the tracker that makes the states is a fold over
-those events, so a run that was cut off at any point goes on from them. What a step is made of is in `actor.py`.
+those events, so a run that was cut off at any point goes on from them.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequenc
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from wornpath.actor import MAX_REPLANS, Actor
+from wornpath.actor import Actor
 from wornpath.core import (
     Action,
     BudgetReached,
@@ -31,7 +32,6 @@ from wornpath.core import (
     State,
     StoreError,
     UsageError,
-    WornpathError,
     from_json,
 )
 from wornpath.experience.live import Experience
@@ -39,9 +39,10 @@ from wornpath.guard import ApprovalAnswer, ApproveMode, Approver, Limits, Sandbo
 from wornpath.guard.secrets import Secrets
 from wornpath.learn.spawn import spawn_after_run
 from wornpath.llm.chat import Chat
+from wornpath.loop import Paused, adjust, settle, work_on
 from wornpath.policy import CountPolicy, Policy, PriorPolicy
 from wornpath.policy.assign import policy_for
-from wornpath.resuming import ENDED, recorded_start, take_up
+from wornpath.resuming import ENDED, recorded_start
 from wornpath.sitting import assemble, result_of, texts
 from wornpath.sync import LoopThread
 from wornpath.tools import Registry, as_tool
@@ -56,16 +57,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 MAX_GOAL = 100_000
 SCRIPTED = "scripted"
-MAX_SUBTASK_STEPS = 10
-MAX_SUBTASK_ERRORS = 4
-MAX_RETRIES = 3
-"""How often a result that the checks did not accept is worked on again."""
-
-
-class Paused(WornpathError):
-    """The run was asked to stop after the step in hand."""
-
-    exit_code = 130
 
 
 class AutoGPT:
@@ -156,8 +147,8 @@ class AutoGPT:
         status: RunStatus = "error"
         summary = ""
         try:
-            await self._settle(actor)
-            status = await self._work(actor)
+            await settle(actor)
+            status = await work_on(actor, self.goal, lambda: self._stop)
             summary = actor.answer
         except BudgetReached as reached:
             status, summary = "budget", str(reached)
@@ -174,84 +165,6 @@ class AutoGPT:
         finally:
             result = await self._end(actor, status, summary, time.monotonic() - started)
         return Episode(self.goal, result, tuple(actor.session.store.transitions(self.run_id)))
-
-    async def _work(self, actor: Actor) -> RunStatus:
-        tracker = actor.session.tracker
-        if tracker.plan is None:
-            await actor.plan()
-        while True:
-            while tracker.active is not None:
-                await self._step(actor)
-            await actor.write_answer()
-            final_try = tracker.failures >= MAX_RETRIES
-            verdict = actor.session.verdict or await actor.judge(self.goal, final_try=final_try)
-            if verdict.verdict != "unmet" or tracker.failures > MAX_RETRIES:
-                return verdict.verdict
-            await self._try_again(actor)
-
-    async def _step(self, actor: Actor) -> None:
-        session, tracker = actor.session, actor.session.tracker
-        if self._stop:
-            raise Paused("The run was stopped.")
-        session.check(step=True)
-        active = tracker.active
-        assert active is not None
-        if active.status == "pending":
-            session.record("subtask.started", {"subtask": active.id})
-            if actor.subtask_done():  # an earlier subtask's program did this one's work too
-                session.record("subtask.finished", {"subtask": active.id, "status": "done", "why": active.criterion})
-                return
-        decision = await actor.choose(actor.observe())
-        seen = await actor.call(decision.action)
-        actor.evaluate(seen)
-        await self._adjust(actor, decision.action, seen)
-
-    async def _adjust(self, actor: Actor, action: Action, seen: Observation) -> None:
-        """After a step: close the subtask, or replan when it fails or turns in circles."""
-        session, tracker = actor.session, actor.session.tracker
-        active = tracker.active
-        if active is None:
-            return
-        failing = tracker.subtask_errors >= MAX_SUBTASK_ERRORS or tracker.subtask_steps >= MAX_SUBTASK_STEPS
-        if action.tool == "finish" or (seen.result == "ok" and actor.subtask_done()):
-            why = "finished" if action.tool == "finish" else active.criterion
-            session.record("subtask.finished", {"subtask": active.id, "status": "done", "why": why})
-        elif action.tool == "replan" or failing or session.cycle:
-            reason = str(
-                action.arguments.get("reason")
-                or ("the same steps came again" if session.cycle else "it did not succeed")
-            )
-            session.record("subtask.finished", {"subtask": active.id, "status": "failed", "why": reason})
-            await self._replan(actor, reason)
-
-    async def _replan(self, actor: Actor, reason: str) -> None:
-        plan = actor.session.tracker.plan
-        if plan is not None and plan.revision < MAX_REPLANS:
-            await actor.replan(reason)
-
-    async def _try_again(self, actor: Actor) -> None:
-        """The checks did not accept the result: the last plan is gone through again, and every second time a new one is made."""
-        tracker = actor.session.tracker
-        reason = "the result was checked and is not right yet"
-        if tracker.failures % 2 == 0 and tracker.plan is not None and tracker.plan.revision < MAX_REPLANS:
-            await actor.replan(reason)
-        else:
-            actor.reopen(reason)
-
-    async def _settle(self, actor: Actor) -> None:
-        """Draw the consequences that an earlier sitting did not come to."""
-        left = actor.session.unfinished
-        if left is None:
-            return
-        if left.kind == "failed":
-            await self._replan(actor, left.reason)
-            return
-        kind, seen = left.kind, left.seen
-        if kind in ("approval", "started"):
-            seen = await take_up(actor, left)
-        if kind != "evaluated":
-            actor.evaluate(seen)
-        await self._adjust(actor, left.action, seen)
 
     # -- begin and end -----------------------------------------------------------------------------
 
@@ -421,7 +334,7 @@ class AutoGPT:
             actor = self._begin()
             evaluation = actor.evaluate(observation)
             if actor.session.tracker.last is not None:
-                await self._adjust(actor, actor.session.tracker.last, observation)
+                await adjust(actor, actor.session.tracker.last, observation)
             return evaluation
 
         return self._wait(evaluate())
