@@ -31,10 +31,11 @@ from wornpath.core import (
     RunStatus,
     State,
     StoreError,
-    UsageError,
     from_json,
 )
+from wornpath.core.html import plan_html, result_html
 from wornpath.experience.live import Experience
+from wornpath.given import check_options, check_parts, read_goal
 from wornpath.guard import ApprovalAnswer, ApproveMode, Approver, Limits, SandboxMode, check_names, read_rules
 from wornpath.guard.secrets import Secrets
 from wornpath.learn.spawn import spawn_after_run
@@ -55,7 +56,6 @@ if TYPE_CHECKING:
     from wornpath.training import TrainingReport
 
 T = TypeVar("T")
-MAX_GOAL = 100_000
 SCRIPTED = "scripted"
 
 
@@ -66,7 +66,8 @@ class AutoGPT:
     more tools (functions made with `@tool`, or `Tool` objects). MODEL is a `Chat`, a name such as "local", or None: the endpoint of
     OPENAI_API_KEY or OPENAI_BASE_URL if set, else the embedded model. Nothing is opened or loaded before it is needed.
 
-    Raises UsageError for a goal that is empty or too long, or a workspace that cannot be used.
+    Raises UsageError for a goal that is empty or too long, a workspace that cannot be used, an option that there is not, and a part of
+    yours that lacks what its protocol asks for.
     """
 
     def __init__(
@@ -74,7 +75,7 @@ class AutoGPT:
         target: str | Goal,
         *,
         workspace: str | Path = ".",
-        checks: Sequence[str] = (),
+        checks: Sequence[str] | str = (),
         tools: Sequence[Any] = (),
         rubric: str = "",
         model: Chat | str | None = None,
@@ -94,15 +95,9 @@ class AutoGPT:
         parent: str | None = None,
         run_id: str | None = None,
     ) -> None:
-        goal = target if isinstance(target, Goal) else Goal(target.strip(), str(workspace), tuple(checks), rubric)
-        if not goal.text:
-            raise UsageError("The goal is empty; say in a sentence what should be done.")
-        if len(goal.text) > MAX_GOAL:
-            raise UsageError(
-                f"The goal has {len(goal.text):,} characters; at most {MAX_GOAL:,} fit. Put long material into a file."
-            )
-        if not 1 <= candidates <= 8:
-            raise UsageError(f"candidates must be 1 to 8, not {candidates}.")
+        check_options(approve, sandbox, candidates, limits)
+        check_parts(model, policy, approver, tools)
+        goal = read_goal(target, workspace, checks, rubric)
         root = check_workspace(Path(goal.workspace))
         self.goal = Goal(goal.text, str(root), goal.checks, goal.rubric, goal.weights)
         self.workspace = Workspace(root, writable=sandbox != "read-only")
@@ -132,8 +127,9 @@ class AutoGPT:
         self._loop: LoopThread | None = None
         self._lock: RunLock | None = None
         self.secrets = Secrets()  # of the run's sittings in this agent
-        self._decision: Decision | None = None
-        self._observation: Observation | None = None
+        self._plan: Plan | None = None
+        self._result: Result | None = None
+        """How the last sitting ended, and its plan: for a notebook."""
 
     # -- the loop ----------------------------------------------------------------------------------
 
@@ -244,6 +240,7 @@ class AutoGPT:
             else:
                 actor.session.record("run.finished", {"result": result.as_dict()})
             self._ended = status in ENDED
+            self._plan, self._result = actor.session.tracker.plan, result
         finally:
             self._stop, self._cancel, self._why, self._actor = False, False, "", None
             self._unlock()
@@ -466,6 +463,6 @@ class AutoGPT:
     def _repr_html_(self) -> str:
         from html import escape
 
-        plan = self._actor.session.tracker.plan if self._actor else None
-        items = "".join(f"<li>{escape(s.description)} <i>{s.status}</i></li>" for s in plan.subtasks) if plan else ""
-        return f"<b>{escape(self.goal.text)}</b><ol>{items}</ol>"
+        plan = self._actor.session.tracker.plan if self._actor else self._plan
+        ended = result_html(self._result) if self._result and not self._actor else ""
+        return f"<b>{escape(self.goal.text)}</b>{plan_html(plan)}{ended}"
