@@ -31,6 +31,11 @@ def permission(risk: Risk, approve: ApproveMode, sandbox: SandboxMode) -> Permis
     return "deny" if approve == "never" else "ask"
 
 
+def usual_reason(tool: str, risk: Risk) -> str:
+    """Why a person is asked where the approval mode alone says so."""
+    return f"{tool} ({risk}) needs a person's approval."
+
+
 @dataclass(frozen=True, slots=True)
 class ApprovalRequest:
     """A question to a person: may this be done (`approval`), or what is the answer (`question`). `preview` is the real thing."""

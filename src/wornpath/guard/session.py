@@ -40,6 +40,7 @@ from wornpath.guard.permissions import (
     Ruling,
     SandboxMode,
     permission,
+    usual_reason,
 )
 from wornpath.guard.provenance import Provenance
 from wornpath.guard.rules import ANSWER, always_denied, deciding, described, like, named_by, sometimes_allowed
@@ -226,7 +227,7 @@ class Session:
         if rule is not None and rule.effect == "deny":
             return Ruling("deny", f"A rule denies it: {described(rule)}{f' ({rule.note})' if rule.note else ''}.")
         allowed = permission(tool.risk, self.approve, self.sandbox) if rule is None else rule.effect
-        reason = f"{action.tool} ({tool.risk}) needs a person's approval."
+        reason = usual_reason(action.tool, tool.risk)
         if rule is None or not rule.untrusted:
             found = self.provenance.check(tool, action, unconfined=self.sandbox == "full")
             found = [f for f in found if not named_by(rule, tool, f.argument)]
