@@ -170,14 +170,13 @@ class Actor:
     def put_back(self, paths: Sequence[str]) -> list[str]:
         """Bring PATHS, which this run changed, back to what they were before it, but for what somebody else changed since; gives those."""
         mine = [path for path in paths if self._left.get(path) in (None, self._hash(path))]
-        report = self.snapshot.put_back(mine)
-        return sorted({*report.restored, *report.removed})
+        return sorted(set(mine) - set(self.snapshot.put_back(mine).conflicts))
 
     def _hash(self, path: str) -> str:
         """The hash of the file PATH; empty where there is none."""
         try:
             with self.context.workspace.open_read(path) as stream:
-                return hashlib.file_digest(stream, "sha256").hexdigest()
+                return hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]
         except ToolError:
             return ""
 
@@ -437,7 +436,7 @@ class Actor:
         try:
             with workspace.open_read(path) as stream:  # code may still run that puts a link or a pipe in its place
                 size = os.fstat(stream.fileno()).st_size
-                sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+                sha256 = hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]
         except ToolError:
             return
         self._left[path] = sha256

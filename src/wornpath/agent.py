@@ -1,7 +1,8 @@
-"""AutoGPT: the loop. A goal in; plan, then step by step observe, choose, call and evaluate, until it is done; judged at the end.
+"""AutoGPT: one goal's agent. `run` goes through the loop (`loop.py`): plan, then step by step observe, choose, call and evaluate, until it
+is done; judged at the end. The seed document's methods do the same one by one.
 
 Everything that happens is an event (`wornpath.core.events`) and passes `Session.record`; the tracker that makes the states is a fold over
-those events, so a run that was cut off at any point goes on from them. What a step is made of is in `actor.py`.
+those events, so a run that was cut off at any point goes on from them.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequenc
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from wornpath.actor import MAX_REPLANS, Actor
+from wornpath.actor import Actor
 from wornpath.core import (
     Action,
     BudgetReached,
@@ -30,18 +31,19 @@ from wornpath.core import (
     RunStatus,
     State,
     StoreError,
-    UsageError,
-    WornpathError,
     from_json,
 )
+from wornpath.core.html import plan_html, result_html
 from wornpath.experience.live import Experience
+from wornpath.given import check_options, check_parts, read_goal
 from wornpath.guard import ApprovalAnswer, ApproveMode, Approver, Limits, SandboxMode, check_names, read_rules
 from wornpath.guard.secrets import Secrets
 from wornpath.learn.spawn import spawn_after_run
 from wornpath.llm.chat import Chat
+from wornpath.loop import Paused, adjust, settle, work_on
 from wornpath.policy import CountPolicy, Policy, PriorPolicy
 from wornpath.policy.assign import policy_for
-from wornpath.resuming import ENDED, recorded_start, take_up
+from wornpath.resuming import ENDED, recorded_start
 from wornpath.sitting import assemble, result_of, texts
 from wornpath.sync import LoopThread
 from wornpath.tools import Registry, as_tool
@@ -54,18 +56,7 @@ if TYPE_CHECKING:
     from wornpath.training import TrainingReport
 
 T = TypeVar("T")
-MAX_GOAL = 100_000
 SCRIPTED = "scripted"
-MAX_SUBTASK_STEPS = 10
-MAX_SUBTASK_ERRORS = 4
-MAX_RETRIES = 3
-"""How often a result that the checks did not accept is worked on again."""
-
-
-class Paused(WornpathError):
-    """The run was asked to stop after the step in hand."""
-
-    exit_code = 130
 
 
 class AutoGPT:
@@ -75,7 +66,8 @@ class AutoGPT:
     more tools (functions made with `@tool`, or `Tool` objects). MODEL is a `Chat`, a name such as "local", or None: the endpoint of
     OPENAI_API_KEY or OPENAI_BASE_URL if set, else the embedded model. Nothing is opened or loaded before it is needed.
 
-    Raises UsageError for a goal that is empty or too long, or a workspace that cannot be used.
+    Raises UsageError for a goal that is empty or too long, a workspace that cannot be used, an option that there is not, and a part of
+    yours that lacks what its protocol asks for.
     """
 
     def __init__(
@@ -83,7 +75,7 @@ class AutoGPT:
         target: str | Goal,
         *,
         workspace: str | Path = ".",
-        checks: Sequence[str] = (),
+        checks: Sequence[str] | str = (),
         tools: Sequence[Any] = (),
         rubric: str = "",
         model: Chat | str | None = None,
@@ -103,15 +95,9 @@ class AutoGPT:
         parent: str | None = None,
         run_id: str | None = None,
     ) -> None:
-        goal = target if isinstance(target, Goal) else Goal(target.strip(), str(workspace), tuple(checks), rubric)
-        if not goal.text:
-            raise UsageError("The goal is empty; say in a sentence what should be done.")
-        if len(goal.text) > MAX_GOAL:
-            raise UsageError(
-                f"The goal has {len(goal.text):,} characters; at most {MAX_GOAL:,} fit. Put long material into a file."
-            )
-        if not 1 <= candidates <= 8:
-            raise UsageError(f"candidates must be 1 to 8, not {candidates}.")
+        check_options(approve, sandbox, candidates, limits)
+        check_parts(model, policy, approver, tools)
+        goal = read_goal(target, workspace, checks, rubric)
         root = check_workspace(Path(goal.workspace))
         self.goal = Goal(goal.text, str(root), goal.checks, goal.rubric, goal.weights)
         self.workspace = Workspace(root, writable=sandbox != "read-only")
@@ -141,8 +127,9 @@ class AutoGPT:
         self._loop: LoopThread | None = None
         self._lock: RunLock | None = None
         self.secrets = Secrets()  # of the run's sittings in this agent
-        self._decision: Decision | None = None
-        self._observation: Observation | None = None
+        self._plan: Plan | None = None
+        self._result: Result | None = None
+        """How the last sitting ended, and its plan: for a notebook."""
 
     # -- the loop ----------------------------------------------------------------------------------
 
@@ -156,8 +143,8 @@ class AutoGPT:
         status: RunStatus = "error"
         summary = ""
         try:
-            await self._settle(actor)
-            status = await self._work(actor)
+            await settle(actor)
+            status = await work_on(actor, self.goal, lambda: self._stop)
             summary = actor.answer
         except BudgetReached as reached:
             status, summary = "budget", str(reached)
@@ -174,91 +161,6 @@ class AutoGPT:
         finally:
             result = await self._end(actor, status, summary, time.monotonic() - started)
         return Episode(self.goal, result, tuple(actor.session.store.transitions(self.run_id)))
-
-    async def _work(self, actor: Actor) -> RunStatus:
-        tracker = actor.session.tracker
-        if tracker.plan is None:
-            await actor.plan()
-        while True:
-            while tracker.active is not None:
-                await self._step(actor)
-            await actor.write_answer()
-            final_try = tracker.failures >= MAX_RETRIES and not tracker.trying
-            verdict = actor.session.verdict or await actor.judge(self.goal, final_try=final_try)
-            if verdict.verdict != "unmet" or tracker.failures > MAX_RETRIES:
-                return verdict.verdict
-            if tracker.was_try:
-                actor.retract("what was recalled from earlier runs did not do")
-            else:
-                await self._try_again(actor)
-
-    async def _step(self, actor: Actor) -> None:
-        session, tracker = actor.session, actor.session.tracker
-        if self._stop:
-            raise Paused("The run was stopped.")
-        session.check(step=True)
-        active = tracker.active
-        assert active is not None
-        if active.status == "pending":
-            session.record("subtask.started", {"subtask": active.id})
-            if actor.subtask_done():  # an earlier subtask's program did this one's work too
-                session.record("subtask.finished", {"subtask": active.id, "status": "done", "why": active.criterion})
-                return
-        decision = await actor.choose(actor.observe())
-        seen = await actor.call(decision.action)
-        actor.evaluate(seen)
-        await self._adjust(actor, decision.action, seen)
-
-    async def _adjust(self, actor: Actor, action: Action, seen: Observation) -> None:
-        """After a step: close the subtask, or replan when it fails or turns in circles."""
-        session, tracker = actor.session, actor.session.tracker
-        active = tracker.active
-        if active is None:
-            return
-        failing = tracker.subtask_errors >= MAX_SUBTASK_ERRORS or tracker.subtask_steps >= MAX_SUBTASK_STEPS
-        if action.tool == "finish" or (seen.result == "ok" and actor.subtask_done()):
-            why = "finished" if action.tool == "finish" else active.criterion
-            session.record("subtask.finished", {"subtask": active.id, "status": "done", "why": why})
-        elif action.tool == "replan" or failing or session.cycle:
-            reason = str(
-                action.arguments.get("reason")
-                or ("the same steps came again" if session.cycle else "it did not succeed")
-            )
-            session.record("subtask.finished", {"subtask": active.id, "status": "failed", "why": reason})
-            await self._replan(actor, reason)
-
-    async def _replan(self, actor: Actor, reason: str) -> None:
-        plan = actor.session.tracker.plan
-        if plan is not None and plan.revision < MAX_REPLANS:
-            await actor.replan(reason)
-
-    async def _try_again(self, actor: Actor) -> None:
-        """The checks did not accept the result: the last plan is gone through again, and every second time a new one is made, unless it
-        is the one that did before."""
-        tracker = actor.session.tracker
-        reason = "the result was checked and is not right yet"
-        plan = tracker.plan
-        other = plan is not None and plan.revision < MAX_REPLANS and not actor.recaller.keeps_plan(plan)
-        tidied = actor.tidied()
-        if tracker.failures % 2 == 0 and other:
-            await actor.replan(reason, **tidied)
-        else:
-            actor.reopen(reason, **tidied)
-
-    async def _settle(self, actor: Actor) -> None:
-        """Draw the consequences that an earlier sitting did not come to."""
-        left = actor.session.unfinished
-        if left is None:
-            return
-        if left.kind == "failed":
-            await self._replan(actor, left.reason)
-            return
-        kind, seen = left.kind, left.seen
-        if kind in ("approval", "started"):
-            seen = await take_up(actor, left)
-        if kind != "evaluated":
-            actor.evaluate(seen)
-        await self._adjust(actor, left.action, seen)
 
     # -- begin and end -----------------------------------------------------------------------------
 
@@ -338,6 +240,7 @@ class AutoGPT:
             else:
                 actor.session.record("run.finished", {"result": result.as_dict()})
             self._ended = status in ENDED
+            self._plan, self._result = actor.session.tracker.plan, result
         finally:
             self._stop, self._cancel, self._why, self._actor = False, False, "", None
             self._unlock()
@@ -428,7 +331,7 @@ class AutoGPT:
             actor = self._begin()
             evaluation = actor.evaluate(observation)
             if actor.session.tracker.last is not None:
-                await self._adjust(actor, actor.session.tracker.last, observation)
+                await adjust(actor, actor.session.tracker.last, observation)
             return evaluation
 
         return self._wait(evaluate())
@@ -560,6 +463,6 @@ class AutoGPT:
     def _repr_html_(self) -> str:
         from html import escape
 
-        plan = self._actor.session.tracker.plan if self._actor else None
-        items = "".join(f"<li>{escape(s.description)} <i>{s.status}</i></li>" for s in plan.subtasks) if plan else ""
-        return f"<b>{escape(self.goal.text)}</b><ol>{items}</ol>"
+        plan = self._actor.session.tracker.plan if self._actor else self._plan
+        ended = result_html(self._result) if self._result and not self._actor else ""
+        return f"<b>{escape(self.goal.text)}</b>{plan_html(plan)}{ended}"

@@ -31,6 +31,12 @@ class TrainingReport:
     def met(self) -> int:
         return sum(e.met for e in self.episodes)
 
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        rows = "".join(f"<li>{e._repr_html_()}</li>" for e in self.episodes)
+        return f"<p>{self.met} of {len(self.episodes)} met. {escape(self.learner)}</p><ol>{rows}</ol>"
+
 
 def train(agent: AutoGPT, episodes: int) -> TrainingReport:
     """EPISODES attempts at AGENT's goal. Raises UsageError for fewer than one."""

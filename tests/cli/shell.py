@@ -43,7 +43,7 @@ class Shell:
         return {**clean, **ours, **self.env, **more}
 
     def call(
-        self, *arguments: str, input: str | bytes | None = None, timeout: float = 60, **env: str
+        self, *arguments: str, input: str | bytes | None = None, timeout: float = 180, **env: str
     ) -> subprocess.CompletedProcess[bytes]:
         data = input.encode() if isinstance(input, str) else input
         return subprocess.run(

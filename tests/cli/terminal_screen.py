@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import signal
 import struct
 import subprocess
 import sys
@@ -23,7 +24,7 @@ class Terminal:
             [sys.executable, "-m", "wornpath", *arguments],
             env={**env, "TERM": "xterm-256color"},
             cwd=cwd,
-            preexec_fn=lambda: os.login_tty(slave),
+            preexec_fn=lambda: (os.login_tty(slave), signal.signal(signal.SIGINT, signal.SIG_DFL)),
             close_fds=True,
             pass_fds=(slave,),
         )
@@ -52,7 +53,7 @@ class Terminal:
         """All that was written, without the codes that move and colour."""
         return _CODES.sub("", self.output.decode("utf-8", "replace"))
 
-    def wait_for(self, text: str, timeout: float = 30) -> None:
+    def wait_for(self, text: str, timeout: float = 90) -> None:
         with self._changed:
             self._changed.wait_for(lambda: text in self.shown or self._ended, timeout)
             assert text in self.shown, f"never saw {text!r} in:\n{self.shown}"
@@ -68,7 +69,7 @@ class Terminal:
             self.process.kill()
             self.process.wait()
 
-    def end(self, timeout: float = 30) -> int:
+    def end(self, timeout: float = 90) -> int:
         try:
             code = self.process.wait(timeout)
         except subprocess.TimeoutExpired:

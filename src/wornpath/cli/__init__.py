@@ -24,9 +24,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _guarded(arguments: list[str] | None) -> int:
     """The exit code; every error told in one line."""
     try:
-        from wornpath.cli.app import app
+        from wornpath.cli.app import command
 
-        outcome = app(args=arguments, prog_name="wornpath", standalone_mode=False)
+        outcome = command()(args=arguments, prog_name="wornpath", standalone_mode=False)
         return outcome if isinstance(outcome, int) else 0
     except KeyboardInterrupt:
         _complain("interrupted")
@@ -44,7 +44,7 @@ def _own_error(error: Exception) -> int | None:
 
     if not isinstance(error, WornpathError):
         return None
-    _complain(str(error))
+    _complain(str(error), *getattr(error, "__notes__", ()))
     return error.exit_code
 
 
@@ -54,8 +54,11 @@ def _typer_error(error: Exception) -> int | None:
 
     if isinstance(error, typer.TyperException):
         context = getattr(error, "ctx", None)
+        said = error.format_message().replace("Value error, ", "").rstrip(".")
+        if not said:  # a group without a command has shown its help instead
+            return 2
         hint = f" See `{context.command_path} --help`." if context is not None else ""
-        _complain(f"{error.format_message().rstrip('.')}.{hint}")
+        _complain(f"{said}{'' if said.endswith('?') else '.'}{hint}")
         return 2
     if isinstance(error, typer.Abort):
         _complain("stopped; nothing was done")
@@ -95,11 +98,12 @@ def _unexpected(error: Exception) -> int:
     return 1
 
 
-def _complain(message: str) -> None:
+def _complain(message: str, *notes: str) -> None:
+    """MESSAGE as the one line of an error, and NOTES below it: what can be done now."""
     from wornpath.cli.text import one_line
 
     with contextlib.suppress(OSError):
-        sys.stderr.write(f"wornpath: error: {one_line(message)}\n")
+        sys.stderr.write("".join(f"{one_line(line)}\n" for line in (f"wornpath: error: {message}", *notes)))
         sys.stderr.flush()
 
 

@@ -52,6 +52,22 @@ def root(
         typer.echo(context.get_help())
 
 
+def command() -> typer.core.TyperGroup:
+    """The command tree, in which a flag shows no type: `--json <bool>` reads as if it took a value."""
+    tree = typer.main.get_command(app)
+    assert isinstance(tree, typer.core.TyperGroup)
+    _plain_flags(tree, typer.Context(tree, help_option_names=["-h", "--help"]))
+    return tree
+
+
+def _plain_flags(found: typer.core.TyperCommand | typer.core.TyperGroup, context: typer.Context) -> None:
+    for option in (*found.params, found.get_help_option(context)):
+        if getattr(option, "is_flag", False) and option is not None and option.metavar is None:
+            option.metavar = ""
+    for inner in getattr(found, "commands", {}).values():
+        _plain_flags(inner, context)
+
+
 WORK, LOOK, LEARN, SET = "Work", "Look and judge", "Learn", "Set up"
 app.command("run", rich_help_panel=WORK)(run.run)
 app.command("resume", rich_help_panel=WORK)(run.resume)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from wornpath.guard import ApprovalAnswer, ApprovalRequest
 
 PREVIEW_LINES = 60
+YES = ("y", "yes", "ok", "okay", "allow", "是", "好", "好的", "可以")
+NO = ("n", "no", "deny", "否", "不", "不行", "不可以")
 
 
 class TerminalApprover:
@@ -49,7 +51,7 @@ class TerminalApprover:
         prompt = f"allow? [y]es, [n]o, [e]dit{longer}, or say why not> "
         while (said := await read_line(prompt, stop=self.stop)) is not None:
             word = said.strip()
-            if word.lower() in ("y", "yes", "是"):
+            if word.lower() in YES:
                 return ApprovalAnswer("allow")
             if word.lower() in scopes:
                 return ApprovalAnswer("allow", scope=scopes[word.lower()])
@@ -58,7 +60,7 @@ class TerminalApprover:
                 if edited is not None:
                     return ApprovalAnswer("allow", arguments=edited)
                 continue
-            if word.lower() in ("n", "no", "否"):
+            if word.lower() in NO:
                 return ApprovalAnswer("deny")
             if len(word) > 1:  # a comment is a denial that says why; a single stray key is neither
                 return ApprovalAnswer("deny", word)
@@ -71,6 +73,7 @@ def _show(request: ApprovalRequest) -> None:
     from rich.text import Text
 
     from wornpath.cli.output import console
+    from wornpath.guard.permissions import usual_reason
 
     screen = console(sys.stderr)
     screen.print()
@@ -83,7 +86,7 @@ def _show(request: ApprovalRequest) -> None:
         Text.assemble(("approve? ", "bold yellow"), (request.action.tool, "bold"), f"  risk: {request.risk}"),
         soft_wrap=True,
     )
-    if request.reason:
+    if request.reason and request.reason != usual_reason(request.action.tool, request.risk):
         screen.print(Text("  " + t.visible(request.reason), style="dim"), soft_wrap=True)
     for line in preview(request):
         screen.print(line, soft_wrap=True)
@@ -112,14 +115,14 @@ def edit(action: Action) -> dict[str, Any] | None:
     import json
     import sys
 
-    import click
+    from wornpath.cli.editor import edited
 
     arguments = dict(action.arguments)
     texts = [name for name, value in arguments.items() if isinstance(value, str) and "\n" in value]
     before = str(arguments[texts[0]]) if len(texts) == 1 else json.dumps(arguments, ensure_ascii=False, indent=2)
     try:
-        after = click.edit(before, extension=".txt" if len(texts) == 1 else ".json")
-        if after is None or after == before:
+        after = edited(before, ".txt" if len(texts) == 1 else ".json")
+        if after.rstrip("\n") == before.rstrip("\n"):  # many editors end a file with a line feed by themselves
             sys.stderr.write("Nothing was changed.\n")
             return None
         if len(texts) == 1:
@@ -128,7 +131,7 @@ def edit(action: Action) -> dict[str, Any] | None:
         if isinstance(data, dict):
             return data
         sys.stderr.write("The arguments are a JSON object, by name.\n")
-    except (click.ClickException, ValueError) as error:
+    except ValueError as error:
         sys.stderr.write(f"That cannot be used: {t.one_line(str(error))}\n")
     return None
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-SIMULATED = [("simulated", "no language model at all, for the bench")]
-
 
 def run_ids(incomplete: str) -> list[tuple[str, str]]:
     """The newest runs whose id starts with INCOMPLETE, with their goals as help."""
@@ -24,8 +22,3 @@ def weight_names(incomplete: str) -> list[tuple[str, str]]:
     from wornpath.llm.weights import REGISTRY
 
     return [(name, weights.title) for name, weights in REGISTRY.items() if name.startswith(incomplete)]
-
-
-def model_names(incomplete: str) -> list[tuple[str, str]]:
-    """The models that need no endpoint."""
-    return [*weight_names(incomplete), *(name for name in SIMULATED if name[0].startswith(incomplete))]

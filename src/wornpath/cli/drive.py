@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from wornpath.cli.display import Display, JsonLines
-from wornpath.cli.output import json_line, note, print_result
+from wornpath.cli.output import console, json_line, note, print_result
 from wornpath.core import UsageError
 
 if TYPE_CHECKING:
@@ -78,10 +78,13 @@ def drive(agent: AutoGPT, display: Display, approver: TerminalApprover) -> int:
     agent.on_text = display.text
     try:
         result, interrupted = asyncio.run(_drive(agent, display, approver))
-    except Exception:
+    except Exception as error:
         with contextlib.suppress(UsageError):  # it may have failed before the run was known
+            result = recorded(agent.store.run(agent.run_id))
             if isinstance(display, JsonLines):
-                _print(recorded(agent.store.run(agent.run_id)), display)
+                _print(result, display)
+            elif display.tips and result.status == "error":
+                error.add_note(f"Once that is put right, go on with: wornpath resume {result.run_id}")
         raise
     result = result or recorded(agent.store.run(agent.run_id))
     _print(result, display)
@@ -132,7 +135,6 @@ def drive_plan(agent: AutoGPT, display: Display) -> int:
         _print(recorded(agent.store.run(agent.run_id)), display)
         return 0
     from wornpath.cli.narrate import Marks, Narrator
-    from wornpath.cli.output import console
 
     narrator, screen = Narrator(marks=Marks.fitting(sys.stdout.encoding)), console(sys.stdout)
     for event in agent.store.events(agent.run_id):
@@ -153,6 +155,8 @@ async def _close(agent: AutoGPT) -> None:
 def _print(result: Result, display: Display) -> None:
     if isinstance(display, JsonLines):
         json_line({"type": "result", **result.as_dict()})
+    elif result.status == "needs_person":  # how to answer is said below, on standard error
+        print_result(replace(result, summary=result.summary.partition(" Answer with: ")[0]))
     elif result.status not in ("paused", "cancelled"):
         print_result(result)
     sys.stdout.flush()
@@ -201,7 +205,10 @@ def _next_steps(agent: AutoGPT, result: Result, *, tips: bool) -> None:
         )
     if result.steps and tips:
         short = run.rpartition("-")[2]  # the store finds a run by it
-        note(f"Look closer: wornpath why {short} STEP, wornpath diff {short}, wornpath undo {short}")
+        commands = [f"wornpath why {short} {result.steps}", f"wornpath diff {short}", f"wornpath undo {short}"]
+        line = f"Look closer: {', '.join(commands)}"
+        narrow = sys.stderr.isatty() and len(line) > console(sys.stderr).width
+        note("\n  ".join(["Look closer:", *commands]) if narrow else line)
 
 
 def pending(store: Store, run_id: str) -> dict[str, str]:

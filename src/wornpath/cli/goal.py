@@ -7,9 +7,8 @@ import os
 import sys
 from pathlib import Path
 
-from wornpath.core import UsageError
+from wornpath.core import MAX_GOAL, UsageError
 
-MAX_GOAL = 100_000
 MAX_BYTES = 4 * (MAX_GOAL + 1)
 
 

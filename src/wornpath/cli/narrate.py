@@ -23,6 +23,7 @@ PURPOSES = {
     "judge": "judging the result",
 }
 _RIGHT = 27  # columns of result class, seconds and tokens
+_NARROW = 72  # below so many columns the seconds are left out, and the arguments have their place
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,7 @@ class Narrator:
         self.width, self.marks, self.now = fitting(width), marks or Marks(), Progress()
         self._running: Mapping[str, Any] | None = None
         self._held: list[Text] = []  # what an action did before its own line is told
+        self._failed = ""  # why the last call of the model failed, until it is known whether the run ended with that
         self._tell: dict[str, Callable[[Mapping[str, Any], Event], list[Text]]] = {
             name.removeprefix("_on_").replace("_", ".", 1): getattr(self, name)
             for name in dir(self)
@@ -102,8 +104,12 @@ class Narrator:
         self.now.run_id = event.run_id or self.now.run_id
         self.now.step = max(self.now.step, event.step)
         tell = self._tell.get(event.type)
+        failed, self._failed = self._failed, ""
         try:
-            return tell(event.data, event) if tell else []
+            lines = tell(event.data, event) if tell else []
+            if failed and (event.data.get("result") or {}).get("summary") != failed:  # else it is told as the run's end
+                lines = [self._remark(f"the model failed: {failed}", "red"), *lines]
+            return lines
         except (TypeError, ValueError, AttributeError, LookupError):  # written by another version, or by hand
             return [self._remark(f"{event.type}, with data of another form", "dim")]
 
@@ -164,8 +170,8 @@ class Narrator:
         self.now.unreported += prompt + completion
         self.now.calls += int(usage.get("calls", 1))
         self.now.cost_usd += float(usage.get("cost_usd", 0.0))
-        error = data.get("error")
-        return [self._remark(f"the model failed: {error}", "red")] if error else []
+        self._failed = str(data.get("error") or "")
+        return []
 
     def _on_action_decided(self, data: Mapping[str, Any], event: Event) -> list[Text]:
         decision = data.get("decision", {})
@@ -249,7 +255,8 @@ class Narrator:
 
     def _on_run_paused(self, data: Mapping[str, Any], event: Event) -> list[Text]:
         reason = str(data.get("reason") or "").partition(";")[0]  # the command line itself says how to go on
-        return [self._remark(f"paused: {reason}", "yellow")]
+        usual = not reason or reason.startswith("Stopped after step")
+        return [self._remark("paused" if usual else f"paused: {reason}", "yellow")]
 
     def _on_run_resumed(self, data: Mapping[str, Any], event: Event) -> list[Text]:
         self.now.activity = "choosing an action"
@@ -306,14 +313,15 @@ class Narrator:
                 f"{number:>8}  {tool}  {t.clip(detail, 100, end=self.marks.end)}  {result}  {t.seconds(seconds)}  {cost}"
             )
         name = t.pad(t.clip(tool, 14, end=self.marks.end), max(12, min(14, t.cells(tool))))
-        room = max(8, self.width - 10 - t.cells(name) - 2 - _RIGHT)
+        took = "" if self.width < _NARROW else t.pad(t.seconds(seconds), 8, right=True)
+        room = max(8, self.width - 10 - t.cells(name) - 2 - (_RIGHT if took else _RIGHT - 8))
         return Text.assemble(
             (f"{number:>8}  ", "dim"),
             (name, "bold"),
             "  ",
             t.pad(t.clip(detail, room, end=self.marks.end), room),
             (t.pad(result, 9, right=True), style),
-            (t.pad(t.seconds(seconds), 8, right=True), "dim"),
+            (took, "dim"),
             (t.pad(cost, 10, right=True), "dim"),
         )
 

@@ -12,6 +12,7 @@ from wornpath.cli import text as t
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.text import Text
 
     from wornpath.core import Result
 
@@ -62,18 +63,44 @@ def _is_utf8(stream: TextIO) -> bool:
     return (stream.encoding or "").lower().replace("-", "") == "utf8"
 
 
+def hanging(screen: Console, head: Text, words: str, *, indent: int) -> None:
+    """HEAD and WORDS on one line; where a terminal is too narrow, the WORDS go on below, INDENT columns in, and no word is broken."""
+    from rich.text import Text
+
+    line = head + Text(words)
+    if not screen.is_terminal or line.cell_len <= screen.width:
+        screen.print(line, soft_wrap=True)
+        return
+    first, *more = line.wrap(screen, screen.width)
+    screen.print(first, soft_wrap=True)
+    for rest in Text(" ").join(more).wrap(screen, max(20, screen.width - indent)):
+        screen.print(Text(" " * indent) + rest, soft_wrap=True)
+
+
 def table(
-    columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[str] = (), flexible: Sequence[str] = ()
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    right: Sequence[str] = (),
+    flexible: Sequence[str] = (),
+    spare: Sequence[str] = (),
 ) -> None:
-    """A table on stdout, in full elsewhere but cut to the width of a terminal: the FLEXIBLE columns give way, the widest first. RIGHT names
-    the columns that are aligned to the right."""
+    """A table on stdout, in full elsewhere but cut to the width of a terminal: the FLEXIBLE columns give way, the widest first, and where
+    that is not enough the SPARE ones are left out, in that order. RIGHT names the columns that are aligned to the right."""
     from rich.text import Text
 
     screen = console(sys.stdout)
     cleaned = [[t.one_line(cell) for cell in row] for row in rows]
     widths = [max([t.cells(name), *(t.cells(row[i]) for row in cleaned)]) for i, name in enumerate(columns)]
     if sys.stdout.isatty():
-        _squeeze(widths, [i for i, name in enumerate(columns) if name in flexible], screen.width)
+        for name in [*spare, None]:
+            _squeeze(widths, [i for i, one in enumerate(columns) if one in flexible], screen.width)
+            if name is None or _total(widths) <= screen.width:
+                break
+            at = list(columns).index(name)
+            columns = [*columns[:at], *columns[at + 1 :]]
+            cleaned = [[*row[:at], *row[at + 1 :]] for row in cleaned]
+            widths = [max([t.cells(one), *(t.cells(row[i]) for row in cleaned)]) for i, one in enumerate(columns)]
     end = "…" if _is_utf8(sys.stdout) else "..."
     for number, row in enumerate([list(columns), *cleaned]):
         parts = [
@@ -83,9 +110,13 @@ def table(
         screen.print(Text("  ".join(parts).rstrip(), style="bold" if number == 0 else ""), soft_wrap=True)
 
 
+def _total(widths: Sequence[int]) -> int:
+    return sum(widths) + 2 * (len(widths) - 1)
+
+
 def _squeeze(widths: list[int], flexible: Sequence[int], room: int) -> None:
     """Narrow the FLEXIBLE columns, by place, until all fit in ROOM columns or they are 10 wide."""
-    while flexible and sum(widths) + 2 * (len(widths) - 1) > room:
+    while flexible and _total(widths) > room:
         widest = max(flexible, key=widths.__getitem__)
         if widths[widest] <= 10:
             return

@@ -25,9 +25,7 @@ class Settings(BaseSettings):
         extra="forbid", env_prefix="WORNPATH_", env_ignore_empty=True, hide_input_in_errors=True
     )
 
-    model: str | None = Field(
-        None, description="local, local:small, a path to a GGUF, simulated, or the endpoint's model name"
-    )
+    model: str | None = Field(None, description="local, local:small, a path to a GGUF, or the endpoint's model name")
     base_url: str | None = Field(None, description="an endpoint that speaks Chat Completions")
     api_key: SecretStr | None = Field(None, description="the endpoint's key")
     approve: Literal["ask", "on-risk", "never"] = Field("on-risk", description="which actions ask first")

@@ -74,11 +74,15 @@ def money(dollars: float) -> str:
     return f"${dollars:.2f}" if dollars >= 1 else f"${dollars:.4f}"
 
 
+_TELLING = ("path", "source", "destination", "pattern", "query")
+
+
 def arguments(values: Mapping[str, Any]) -> str:
-    """The arguments of an action on one line: a single one by its value, several as `name=value`."""
+    """The arguments of an action on one line: a single one by its value, several as `name=value`, what tells most in front."""
     if len(values) == 1:
         return one_line(_value(next(iter(values.values()))))
-    return "  ".join(f"{name}={one_line(_value(value))}" for name, value in values.items())
+    order = sorted(values, key=lambda name: _TELLING.index(name) if name in _TELLING else len(_TELLING))
+    return "  ".join(f"{name}={one_line(_value(values[name]))}" for name in order)
 
 
 def _value(value: Any) -> str:

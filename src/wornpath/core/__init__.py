@@ -14,6 +14,7 @@ from wornpath.core.errors import (
 )
 from wornpath.core.events import EVENT_TYPES, Event, EventType
 from wornpath.core.words import (
+    MAX_GOAL,
     Action,
     ApprovalScope,
     Artifact,
@@ -51,6 +52,7 @@ from wornpath.core.words import (
 
 __all__ = [
     "EVENT_TYPES",
+    "MAX_GOAL",
     "Action",
     "ApprovalScope",
     "Artifact",

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from wornpath.core import html
 from wornpath.core.codec import canonical, digest
 
 Risk = Literal["read", "write", "execute", "send", "spend", "delete"]
@@ -77,6 +78,10 @@ class RewardWeights:
     """Every thousand language-model tokens."""
 
 
+MAX_GOAL = 100_000
+"""The characters a goal may have."""
+
+
 @dataclass(frozen=True, slots=True)
 class Goal:
     """What the user asked: the sentence, the folder it is about, and the commands that tell whether it was met."""
@@ -137,6 +142,9 @@ class Plan:
     subtasks: tuple[Subtask, ...]
     revision: int = 0
     reason: str = ""
+
+    def _repr_html_(self) -> str:
+        return html.plan_html(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -358,6 +366,9 @@ class Result:
             "artifacts": [{"path": a.path, "bytes": a.bytes, "media_type": a.media_type} for a in self.artifacts],
         }
 
+    def _repr_html_(self) -> str:
+        return html.result_html(self)
+
 
 @dataclass(frozen=True, slots=True)
 class Episode:
@@ -365,11 +376,14 @@ class Episode:
 
     goal: Goal
     result: Result
-    transitions: tuple[Transition, ...] = ()
+    transitions: tuple[Transition, ...] = field(default=(), repr=False)
 
     @property
     def met(self) -> bool:
         return self.result.status == "met"
+
+    def _repr_html_(self) -> str:
+        return html.result_html(self.result)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -29,6 +29,11 @@ def permission(risk: Risk, approve: ApproveMode, sandbox: SandboxMode) -> Permis
     if harmless:
         return "allow"
     return "deny" if approve == "never" else "ask"
+
+
+def usual_reason(tool: str, risk: Risk) -> str:
+    """Why a person is asked where the approval mode alone says so."""
+    return f"{tool} ({risk}) needs a person's approval."
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +72,7 @@ class ApprovalAnswer:
 
 
 class Approver(Protocol):
-    """Asks a person. None means that nobody can answer now: the run stops, and can be resumed with the answer."""
+    """Asks a person; asynchronous, or a plain function. None means that nobody can answer now: the run stops, and can be resumed with the
+    answer."""
 
-    async def __call__(self, request: ApprovalRequest) -> ApprovalAnswer | None: ...
+    def __call__(self, request: ApprovalRequest) -> Awaitable[ApprovalAnswer | None] | ApprovalAnswer | None: ...

@@ -7,6 +7,7 @@ What a resumed run needs is read back by the same fold, so that there is no seco
 from __future__ import annotations
 
 import contextlib
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -23,6 +24,7 @@ from wornpath.core import (
     Rule,
     ToolError,
     Usage,
+    UsageError,
     digest,
     from_json,
     to_json,
@@ -38,6 +40,7 @@ from wornpath.guard.permissions import (
     Ruling,
     SandboxMode,
     permission,
+    usual_reason,
 )
 from wornpath.guard.provenance import Provenance
 from wornpath.guard.rules import ANSWER, always_denied, deciding, described, like, named_by, sometimes_allowed
@@ -224,7 +227,7 @@ class Session:
         if forbidden := self._forbidden(tool, rule):
             return Ruling("deny", forbidden)
         allowed = permission(tool.risk, self.approve, self.sandbox) if rule is None else rule.effect
-        reason = f"{action.tool} ({tool.risk}) needs a person's approval."
+        reason = usual_reason(action.tool, tool.risk)
         if rule is None or not rule.untrusted:
             found = self.provenance.check(tool, action, unconfined=self.sandbox == "full")
             found = [f for f in found if not named_by(rule, tool, f.argument)]
@@ -278,7 +281,7 @@ class Session:
         while True:
             answer = self.answers.pop(request.id, None)
             if answer is None and self.approver is not None:
-                answer = await self.approver(request)
+                answer = await _asked(self.approver, request)
             if answer is None:
                 how = "--answer TEXT" if request.kind == "question" else f"--allow {request.id} or --deny {request.id}"
                 raise NeedsPerson(f"{request.reason} Answer with: wornpath resume {self.run_id} {how}")
@@ -334,3 +337,14 @@ class Session:
         if self.cycle and self.unfinished is not None:
             self.record("loop.found", {"length": self.cycle, "action": to_json(self.unfinished.action)})
         return self.cycle
+
+
+async def _asked(approver: Approver, request: ApprovalRequest) -> ApprovalAnswer | None:
+    """What APPROVER says, which may be a plain function. Raises UsageError where it is no answer."""
+    said = approver(request)
+    answer = await said if inspect.isawaitable(said) else said
+    if answer is not None and not isinstance(answer, ApprovalAnswer):
+        raise UsageError(
+            f"The approver answered {answer!r}; it must return an ApprovalAnswer, or None where nobody can answer."
+        )
+    return answer

@@ -281,8 +281,9 @@ def _record(store: Store, data: Mapping[str, Any]) -> None:
 def _known(state: _State, version: str) -> VersionInfo:
     if version in state.versions:
         return state.versions[version]
-    there = ", ".join(sorted(state.versions, key=_number)[-6:]) or "none was made yet"
-    raise UsageError(f"There is no policy version {version[:60]!r}; there are: {there}.")
+    there = ", ".join(sorted(state.versions, key=_number)[-6:])
+    hint = f"there are: {there}" if there else "none was made yet"
+    raise UsageError(f"There is no policy version {version[:60]!r}; {hint}.")
 
 
 def _status(state: _State, version: str, status: Status, why: str, **more: Any) -> _State:

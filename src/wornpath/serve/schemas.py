@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from wornpath.agent import MAX_GOAL
+from wornpath.core import MAX_GOAL
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 

@@ -6,16 +6,20 @@ import asyncio
 import contextvars
 import functools
 import inspect
+import itertools
 import re
 import sys
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, get_args, overload
 
 from wornpath.core import BudgetReached, NeedsPerson, Observation, Risk, SubtaskKind, ToolError, UsageError
 from wornpath.tools.results import from_error, to_observation
 from wornpath.tools.schema import REQUIRED, object_schema, read_arguments
 from wornpath.tools.tool import Tool, ToolContext
+
+MAX_YIELDED = 10_000
+"""So many values are taken of a generator."""
 
 
 class FunctionTool:
@@ -162,7 +166,7 @@ def tool(
 
     The description is the docstring's first sentence; arguments are described in a Google, NumPy or Sphinx docstring. A
     first parameter annotated `ToolContext` (or named `context`) gets the workspace and the rest. Say the true RISK: it
-    decides whether a person is asked.
+    decides whether a person is asked. The function itself stays reachable as `function`, for tests of your own.
 
     After a crash an action may have been done or not. VERIFY is called with the same arguments to find out: it returns True, or what the
     tool would have returned, when it was done; False when it was not; None when that cannot be told. Without it, IDEMPOTENT tools are
@@ -205,6 +209,8 @@ async def _result(call: functools.partial[Any]) -> Any:
     if inspect.iscoroutinefunction(call.func):
         return await call()
     value = await _in_thread(call)
+    if inspect.isasyncgen(value):
+        return [item async for item in value]
     return await value if inspect.isawaitable(value) else value
 
 
@@ -222,6 +228,8 @@ async def _in_thread(call: Callable[[], Any]) -> Any:
         error: BaseException | None = None
         try:
             value = call()
+            if isinstance(value, Iterator):  # a generator: its work is done here too, and not in the event loop
+                value = list(itertools.islice(value, MAX_YIELDED))
         except StopIteration as stop:  # a future refuses to carry this one
             error = RuntimeError(f"StopIteration: {stop.value}")
         except BaseException as raised:

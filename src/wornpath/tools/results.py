@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import enum
 import json
 import re
 from collections.abc import Mapping
 from typing import Any
 
 from wornpath.core import Observation, Part, ToolError, to_json
+from wornpath.tools.encoding import looks_like
 from wornpath.tools.tool import ToolContext
 
 _MAX_FACTS, _FACT_CHARS, _MAX_ENTITIES = 20, 300, 200
@@ -17,7 +19,7 @@ _BAD = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-
 
 
 def to_observation(value: Any, limit: int) -> Observation:
-    """VALUE as an observation of about LIMIT characters: text as it is, None as `done`, other data as JSON."""
+    """VALUE as an observation of about LIMIT characters: text as it is, None as `done`, data as JSON, other objects as they print."""
     if isinstance(value, Observation):
         return _bounded_observation(value, limit)
     if value is None:
@@ -26,11 +28,32 @@ def to_observation(value: Any, limit: int) -> Observation:
         return Observation.of("The result is empty.", "empty")
     if isinstance(value, Part):
         return _bounded_observation(Observation(parts=(value,)), limit)
-    if isinstance(value, bytes):
-        value = value[: 4 * limit + 4].decode("utf-8", "replace") + ("" if len(value) <= 4 * limit else " …")
-    if isinstance(value, str):
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        value = _decoded(bytes(value), limit)
+    elif not _is_data(value):
+        value = str(value)
+    if isinstance(value, str) and not isinstance(value, enum.Enum):
         return Observation.of(clip(value, limit))
     return Observation.of(clip(json_text(value, limit), limit))
+
+
+def _decoded(value: bytes, limit: int) -> str:
+    """VALUE as text where it is text, else what there is to say of it."""
+    head = value[: 4 * limit + 4]
+    try:
+        return head.decode("utf-8") + ("" if len(head) == len(value) else " …")
+    except UnicodeDecodeError as error:
+        if error.start >= len(head) - 3 and len(head) < len(value):  # cut in the middle of a character
+            return head[: error.start].decode("utf-8") + " …"
+    looks = looks_like(value)
+    return f"{len(value):,} bytes, no text" + (f"; looks like {looks}" if looks else "")
+
+
+def _is_data(value: Any) -> bool:
+    """Whether VALUE has a JSON form of its own."""
+    if isinstance(value, (str, bool, int, float, enum.Enum, Mapping, list, tuple, set, frozenset)):
+        return True
+    return hasattr(value, "model_dump") or dataclasses.is_dataclass(value) or hasattr(value, "tolist")
 
 
 def from_error(name: str, error: BaseException, context: ToolContext) -> Observation:
@@ -71,6 +94,8 @@ def json_text(value: Any, limit: int) -> str:
 
 
 def _bounded(value: Any, left: list[int], depth: int) -> Any:
+    if isinstance(value, enum.Enum):
+        value = value.value
     if value is None or isinstance(value, (bool, int, float)):
         left[0] -= 6
         return value

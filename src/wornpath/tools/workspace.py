@@ -102,10 +102,10 @@ def check_workspace(path: str | os.PathLike[str], *, create: bool = True) -> Pat
     if folder == home or folder in home.parents:
         raise UsageError(f"The workspace may not be {folder}, which holds everything of yours; {advice}")
     try:
-        if create:
-            folder.mkdir(parents=True, exist_ok=True)
         if folder.exists() and not folder.is_dir():
             raise UsageError(f"The workspace {folder} is a file; {advice}")
+        if create:
+            folder.mkdir(parents=True, exist_ok=True)
     except UsageError:
         raise
     except (FileExistsError, NotADirectoryError):

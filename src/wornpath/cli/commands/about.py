@@ -59,7 +59,8 @@ def paths(json: Json = False) -> None:
     if json:
         json_line({name: str(path) for name, (path, _) in found.items()})
     else:
-        table(["what", "where", "about"], [[name, str(path), about] for name, (path, about) in found.items()])
+        rows = [[name, str(path), about] for name, (path, about) in found.items()]
+        table(["what", "where", "about"], rows, spare=["about"])
 
 
 def tools(json: Json = False) -> None:

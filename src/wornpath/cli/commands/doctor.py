@@ -33,7 +33,7 @@ def doctor(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = F
 
     from wornpath.cli import text as t
     from wornpath.cli.narrate import Marks
-    from wornpath.cli.output import console, json_line
+    from wornpath.cli.output import console, hanging, json_line
 
     found = [finding for check in CHECKS for finding in _guarded(check)]
     failed = any(finding.state == "fail" for finding in found)
@@ -44,8 +44,8 @@ def doctor(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = F
         marks, screen = Marks.fitting(sys.stdout.encoding), console(sys.stdout)
         signs = {"ok": (marks.done, "green"), "warn": ("!", "yellow"), "fail": (marks.failed, "bold red")}
         for finding in found:
-            head = Text.assemble(signs[finding.state], " ", (t.pad(t.visible(finding.name), 17), "bold"))
-            screen.print(head + Text(f" {t.one_line(finding.detail)}"), soft_wrap=True)
+            head = Text.assemble(signs[finding.state], " ", (t.pad(t.visible(finding.name), 17), "bold"), " ")
+            hanging(screen, head, t.one_line(finding.detail), indent=4)
     raise typer.Exit(1 if failed else 0)
 
 

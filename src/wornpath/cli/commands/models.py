@@ -32,7 +32,7 @@ def ls(json: Json = False) -> None:
     for one in listed:
         state = one.state if not one.partial else f"{one.state}, {t.size(one.partial)} fetched"
         rows.append([one.weights.name, state, t.size(one.weights.bytes), one.weights.licence, one.weights.title])
-    table(["model", "state", "size", "licence", "about"], rows, right=["size"], flexible=["about"])
+    table(["model", "state", "size", "licence", "about"], rows, right=["size"], flexible=["about"], spare=["licence"])
 
 
 @group.command("pull")

@@ -31,7 +31,9 @@ def ls(
             )
     elif notes:
         rows = [[str(n.id), n.scope, n.where, time.strftime("%Y-%m-%d", time.localtime(n.time)), n.text] for n in notes]
-        table(["id", "scope", "where", "since", "note"], rows, right=("id",), flexible=["note"])
+        table(
+            ["id", "scope", "where", "since", "note"], rows, right=("id",), flexible=["note", "where"], spare=["since"]
+        )
     else:
         note('No notes yet. Add one with: wornpath notes add "TEXT"')
 

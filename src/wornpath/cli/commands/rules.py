@@ -31,7 +31,13 @@ def ls(json: Annotated[bool, typer.Option("--json", help="Print JSON Lines.")] =
             [str(r.id), r.scope, r.where, time.strftime("%Y-%m-%d", time.localtime(r.time)), described(r), r.note]
             for r in rules
         ]
-        table(["id", "scope", "where", "since", "rule", "note"], rows, right=("id",), flexible=["rule", "note"])
+        table(
+            ["id", "scope", "where", "since", "rule", "note"],
+            rows,
+            right=("id",),
+            flexible=["rule", "note", "where"],
+            spare=["since"],
+        )
     else:
         note("No rules yet. Add one with: wornpath rules add deny --tool delete_file")
 
@@ -39,7 +45,9 @@ def ls(json: Annotated[bool, typer.Option("--json", help="Print JSON Lines.")] =
 @group.command("add")
 def add(
     effect: Annotated[Literal["allow", "ask", "deny"], typer.Argument(metavar="allow|ask|deny", help="What happens.")],
-    tool: Annotated[str, typer.Option("--tool", metavar="NAME", help="A tool, or a pattern such as send_*.")] = "*",
+    tool: Annotated[
+        str, typer.Option("--tool", metavar="NAME", help="A tool, or a pattern such as send_*; * is every tool.")
+    ] = "",
     risk: Annotated[
         list[str] | None, typer.Option("--risk", help="read, write, execute, send, spend or delete. Repeatable.")
     ] = None,
@@ -68,7 +76,7 @@ def add(
         raise UsageError(f"--argument {odd[0]!r} is not NAME=PATTERN, such as path=tmp/*.")
     table = {
         "effect": effect,
-        "tool": tool,
+        "tool": tool or "*",
         "risk": risk or [],
         "arguments": {name: pattern for name, _, pattern in pairs},
         "hosts": host or [],
@@ -76,6 +84,8 @@ def add(
         "note": note,
     }
     rule = read_rule(table, "The rule")
+    if not (tool or risk or pairs or host):  # for the whole folder, from a slip of the hand
+        raise UsageError(f"Say what to {effect}: --tool, --risk, --argument or --host; for every action, --tool '*'.")
     check_names([rule], list(Registry.standard()))
     where = str(workspace.resolve()) if scope == "folder" else ""
     with open_store() as store:

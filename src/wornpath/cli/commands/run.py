@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
-from wornpath.cli.complete import model_names, run_ids
-
-if TYPE_CHECKING:
-    pass
+from wornpath.cli.complete import run_ids, weight_names
 
 LIMITS, SAFETY, OUTPUT = "Limits", "Safety", "Output"
 
@@ -18,8 +15,8 @@ Model = Annotated[
     typer.Option(
         "--model",
         metavar="NAME",
-        autocompletion=model_names,
-        help="local, local:small, a path to a GGUF, simulated, or the endpoint's model name.",
+        autocompletion=weight_names,
+        help="local, local:small, a path to a GGUF, or the endpoint's model name.",
     ),
 ]
 MaxSteps = Annotated[
@@ -32,7 +29,8 @@ MaxCost = Annotated[
     float | None, typer.Option("--max-cost", metavar="USD", help="Stop before more dollars.", rich_help_panel=LIMITS)
 ]
 Timeout = Annotated[
-    float | None, typer.Option("--timeout", metavar="SECONDS", help="Stop after so long.", rich_help_panel=LIMITS)
+    float | None,
+    typer.Option("--timeout", metavar="SECONDS", help="Stop after so many seconds.", rich_help_panel=LIMITS),
 ]
 Yes = Annotated[
     bool, typer.Option("--yes", "-y", help="Do not ask before downloading weights.", rich_help_panel=SAFETY)
@@ -79,7 +77,9 @@ def run(
     seed: Annotated[int | None, typer.Option("--seed", metavar="N", help="Seed of everything random.")] = None,
     approve: Annotated[
         Literal["ask", "on-risk", "never"] | None,
-        typer.Option("--approve", help="Which actions ask first; never denies them.", rich_help_panel=SAFETY),
+        typer.Option(
+            "--approve", help="Which actions ask first; with never they are denied instead.", rich_help_panel=SAFETY
+        ),
     ] = None,
     sandbox: Annotated[
         Literal["read-only", "workspace", "full"] | None,
@@ -101,8 +101,7 @@ def run(
 ) -> None:
     """Do a goal: plan, act, judge. Ctrl-C stops after the step in hand, and the run can be resumed.
 
-    Exit codes: 0 met, 1 internal error, 2 usage, 3 not met or not verified, 4 needs a person, 5 limit reached, 6 model unavailable,
-    130 interrupted.
+    Exit codes: 0 met, 1 internal error, 2 usage, 3 not met or not verified, 4 needs a person, 5 limit, 6 no model, 130 interrupted.
     """
     from wornpath.cli.goal import read_goal
     from wornpath.cli.launch import Launch

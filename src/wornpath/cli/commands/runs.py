@@ -48,7 +48,10 @@ def ls(
             json_line(info.as_dict())
     elif found:
         columns = ["run", "status", "steps", "tokens", "time", "goal"]
-        table(columns, [_row(info) for info in found], right=("steps", "tokens", "time"), flexible=["goal"])
+        numbers = ("steps", "tokens", "time")
+        table(
+            columns, [_row(info) for info in found], right=numbers, flexible=["goal"], spare=("steps", "tokens", "time")
+        )
     else:
         note("No runs yet." if status is None else f"No runs with status {status}.")
 
