@@ -74,6 +74,7 @@ def planned(options: argparse.Namespace, code: str, done: Counter[Key]) -> list[
                 options.algorithm,
                 str(home),
             )
+            spec = replace(spec, drift=options.drift)
             if options.short_frozen and arm == "frozen":
                 spec = replace(spec, leave_out=(min(50, options.episodes), 2 * options.episodes // 3))
             if done[key] < spec.length * every:
@@ -110,6 +111,9 @@ def parsed() -> argparse.Namespace:
         "--short-frozen",
         action="store_true",
         help="the frozen arm does the first 50 and the last third of the episodes only",
+    )
+    parser.add_argument(
+        "--drift", type=int, default=0, metavar="E", help="from episode E on names, layouts and wordings are others"
     )
     parser.add_argument("--jobs", type=int, default=1, choices=(1, 2), help="streams at a time")
     parser.add_argument(

@@ -18,8 +18,10 @@ COLOURS = {
     "no-roles": "#a07855",
     "no-gate": "#6f8f2f",
     "placebo": "#b0b0b0",
+    "no-tries": "#2a9d8f",
+    "poisoned": "#7b2cbf",
 }
-MARKS = dict(zip(COLOURS, "osv^DPX*.", strict=True))
+MARKS = dict(zip(COLOURS, "osv^DPX*.hp", strict=True))
 
 
 def draw(records: Sequence[Record], name: str, model: str) -> None:
@@ -35,7 +37,7 @@ def draw(records: Sequence[Record], name: str, model: str) -> None:
     width = max(1, total // 15)
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.2), constrained_layout=True)
     for arm in (a for a in COLOURS if a in table.arms):
-        points = curve(table, arm, width)
+        points = [p for p in curve(table, arm, width) if p["episodes"]]  # an arm may have left some out
         x = [(p["from"] + min(p["to"], total)) / 2 for p in points]
         for axes, value in ((left, "success"), (right, "tokens_per_met")):
             y = [p[value] for p in points]

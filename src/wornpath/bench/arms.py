@@ -180,6 +180,7 @@ ARMS: Mapping[str, Callable[[Setting], Contender]] = {
     "no-gate": _experienced(gate="off"),
     "no-tries": _experienced(tries=False),
     "placebo": _experienced(reward="placebo"),
+    "poisoned": _experienced(reward="poisoned"),
 }
 
 

@@ -23,6 +23,8 @@ from wornpath.llm.simulated.chance import uniform
 from wornpath.store import SqliteStore
 
 Families = Mapping[str, Callable[[int], Task]]
+TEST = 1_000_000
+"""From this seed on draws have names, layouts and wordings that no training draw has."""
 SEED_STEP = 10_000
 """Draws of one seed of the benchmark lie so far from those of the next."""
 
@@ -45,6 +47,8 @@ class Spec:
     """So many episodes, of all families, are done already."""
     leave_out: tuple[int, int] = (0, 0)
     """A family's episodes from the first to before the second are not done: an arm that learns nothing does not miss them."""
+    drift: int = 0
+    """From this episode on, if not 0, the draws are test draws: all is called, laid out and worded in other ways than before."""
 
     @property
     def length(self) -> int:
@@ -113,7 +117,8 @@ async def run(spec: Spec) -> AsyncIterator[Record]:
         drawn = [(n, family, e) for n, (family, e) in enumerate(order(spec, names)) if e not in left]
         for place_in, (number, family, episode) in enumerate(drawn):
             if place_in >= spec.start:
-                task = made[family](spec.seed * SEED_STEP + episode)
+                drifted = TEST if spec.drift and episode >= spec.drift else 0
+                task = made[family](drifted + spec.seed * SEED_STEP + episode)
                 chat = chats.of(f"{spec.seed}:{family}:{episode}")
                 run_id = f"20260101-{number:06d}-{int(uniform(spec.seed, number) * 36**4):06d}"  # known beforehand: it draws lots
                 yield await _episode(spec, family, episode, task, chat, contender, place, home, run_id)

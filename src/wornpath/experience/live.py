@@ -37,8 +37,9 @@ class ExperienceConfig:
     """Recall plans too."""
     shadow: float = 0.1
     """The share of episodes that call the model although a call could be skipped."""
-    reward: Literal["real", "placebo"] = "real"
-    """`placebo`: what is learnt is not how the run went but how another one did, so that nothing can be gained by it."""
+    reward: Literal["real", "placebo", "poisoned"] = "real"
+    """`placebo`: what is learnt is not how the run went but how another one did, so that nothing can be gained. `poisoned`: one run in
+    twenty is told to have gone the other way."""
 
 
 @dataclass(slots=True)
@@ -64,6 +65,8 @@ class Experience:
             self._placebo.append(trace.met)
             told = int(digest(trace.run_id)[:8], 16) % len(self._placebo)
             trace.rating = "good" if self._placebo[told] else "bad"
+        if self.config.reward == "poisoned" and trace.met is not None and int(digest(trace.run_id)[:8], 16) % 20 == 0:
+            trace.rating = "bad" if trace.met else "good"
         found = lessons.lessons(trace, texts, roles=self.config.roles)
         ended, tainted = lessons.outcome(trace), trace.tainted
         self.memory.learn(trace.run_id, trace.family, trace.situation, found, ended, tainted=tainted)
