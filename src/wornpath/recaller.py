@@ -10,7 +10,7 @@ from typing import Any
 
 from wornpath.core import Action, Candidate, Goal, Observation, Plan, Predicate, State, StoreError, Subtask
 from wornpath.experience import Tracker
-from wornpath.experience.lessons import FINISH, LOOKING, PLAN, lift_plan, plan_id, position, start, written
+from wornpath.experience.lessons import FINISH, PLAN, lift_plan, plan_id, position, start, written
 from wornpath.experience.lifting import Lifter, Template, fill
 from wornpath.experience.live import Experience
 from wornpath.experience.memory import Evidence, Record, readable_name
@@ -204,7 +204,7 @@ class Recaller:
         """The position to try a known program from that is not sure to do: where the checks can tell, so that it is taken back where it
         does not; a few times."""
         active, goal = tracker.active, tracker.goal
-        if active is None or active.kind in LOOKING or goal is None or not goal.checks:
+        if active is None or goal is None or not goal.checks:
             return ""
         return position(active.kind, []) if len(self._used) < MAX_TRIES and not self._chain else ""
 
@@ -228,9 +228,12 @@ class Recaller:
                 continue
             if known.template in self._used and self._chain[-1:] != [known.template]:
                 continue
-            for body in memory.bodies(self.family, known.template):
-                if isinstance(body, Template):
-                    out += self._filled(body, known, tracker, allowed)
+            bodies = [b for b in memory.bodies(self.family, known.template) if isinstance(b, Template)]
+            for body in sorted(bodies, key=lambda b: sum(not h.sole for h in b.holes())):
+                made = self._filled(body, known, tracker, allowed)
+                out += made
+                if made and not made[0].loop:
+                    break  # a way of saying it that leaves less open goes before others
         return list({r.action.key: r for r in reversed(out)}.values())[::-1][:MAX_RECALLED]
 
     def _filled(
@@ -266,7 +269,7 @@ class Recaller:
             mode == "off" or not self.experience.config.tries or (mode == "certified" and not self._standing.certified)
         )
         worth = [r for r in able if not shut and r.evidence.chance > WORTH_A_TRY]
-        worth = [r for r in worth if (trial if r.action.tool != "finish" else self._used and tracker.trying)]
+        worth = [r for r in worth if (trial and self._does(r.action)) or (r.action == FINISHED and tracker.trying)]
         if worth and tracker.goal is not None and tracker.goal.checks:
             why = "a known program that may do, since the checks will tell"
             return self._opened(worth[:1], "skipped", at or trial, why)
@@ -311,6 +314,11 @@ class Recaller:
             return Gate((), "shadow" if self.arm == "shadow" else "", "", at)
         self.arm = arm if self.arm != "skipped" else self.arm
         return Gate(tuple(chosen), arm, why, at)
+
+    def _does(self, action: Action) -> bool:
+        """Whether ACTION does something that a check can tell of."""
+        tool = self.registry.get(action.tool)
+        return tool is not None and tool.risk in ("write", "execute")
 
     def _reversible(self, action: Action) -> bool:
         tool = self.registry.get(action.tool)

@@ -327,11 +327,11 @@ def agree(one: Template, other: Template) -> Template | None:
 
 
 def _agree_holes(mine: Hole, yours: Hole) -> Hole | None:
-    """The roles that both know. None where there are none, and where each value was told by some role alone but none told both: then
-    they are two ways of saying which value is meant, to be kept apart."""
+    """The roles that both know. None where there are none, and where a value was told by some role alone that did not tell the other: then
+    they are two ways of saying which value is meant, to be kept apart, so that one odd use does not spoil what many have in common."""
     both, sole = mine.roles & yours.roles, mine.sole & yours.sole
     was = mine.was if mine.was == yours.was else None
-    if (mine.sole and yours.sole and not sole and was is None) or not (both or was is not None):
+    if ((mine.sole or yours.sole) and not sole and was is None) or not (both or was is not None):
         return None
     return Hole(both, was, mine.place or yours.place, sole)
 
