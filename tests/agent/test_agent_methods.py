@@ -115,6 +115,16 @@ def test_a_notebook_shows_the_plan_safely(make: Make) -> None:
     assert "<li>Write out.txt <i>pending</i></li>" in agent._repr_html_()
 
 
+def test_a_notebook_shows_how_it_ended(make: Make) -> None:
+    agent = make("Write hello to out.txt", plan=PLAN, actions=[WRITE], texts=["hello"], checks=HELLO)
+    report = agent.train()
+    for shown in (agent, report, report.episodes[0], report.episodes[0].result):
+        page = shown._repr_html_()
+        assert "<b>met</b> (check)" in page and "<code>out.txt</code>" in page
+    assert "<i>done</i>" in agent._repr_html_() and "1 of 1 met" in report._repr_html_()
+    assert "transitions" not in repr(report.episodes[0])
+
+
 # -- training ------------------------------------------------------------------------------------------
 
 
@@ -263,3 +273,41 @@ def test_nothing_is_opened_before_it_is_needed(work: Path, tmp_path: Path, monke
     before = held()
     AutoGPT("Do it", workspace=work)
     assert held() == before and not (tmp_path / "nothing").exists()
+
+
+# -- what it is given ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"approve": "sometimes"}, "approve must be one of ask, on-risk, never"),
+        ({"sandbox": "none"}, "sandbox must be one of read-only, workspace, full"),
+        ({"candidates": 9}, "candidates must be 1 to 8"),
+        ({"limits": {"max_steps": 3}}, "limits is of type dict"),
+        ({"model": object()}, "model is of type object, which has no model and no sizes and no complete"),
+        ({"policy": object()}, "policy is of type object, which has no version and no decide"),
+        ({"approver": 42}, "approver is of type int"),
+        ({"tools": print}, "give a list"),
+        ({"checks": ["true", " "]}, "' ' is no check"),
+        ({"goal": None}, "The goal is of type NoneType"),
+        ({"goal": "x" * 100_001}, "at most 100,000"),
+    ],
+)
+def test_a_mistake_in_what_is_given_is_said_at_once(make: Make, given: dict[str, Any], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        make(given.pop("goal", "x"), **given)
+
+
+def test_a_single_check_needs_no_list(make: Make) -> None:
+    assert make(checks="grep -q a b").goal.checks == ("grep -q a b",)
+
+
+def test_a_plain_function_can_approve(make: Make, work: Path) -> None:
+    (work / "a.txt").write_text("a\n")
+    agent = make(approver=lambda request: ApprovalAnswer("allow"))
+    assert agent.call_tool(Action.of("delete_file", path="a.txt")).result == "ok"
+    (work / "a.txt").write_text("a\n")
+    with pytest.raises(UsageError, match="must return an ApprovalAnswer"):
+        make(approver=lambda request: True).call_tool(Action.of("delete_file", path="a.txt"))
+    assert (work / "a.txt").exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
@@ -66,6 +67,10 @@ def test_help_and_version(shell: Shell) -> None:
         (["why", "last", "0"], "STEP"),
         (["notes", "rm", "7"], "There is no note 7"),
         (["notes", "add", " "], "empty"),
+        (["rate", "last", "great"], "'great' is not one of 'good', 'bad'. See"),
+        (["rnu"], "Did you mean 'run'? See"),
+        (["run", "x", "--workspace", "/etc/passwd"], "is a file"),
+        (["policy", "promote", "nope"], "none was made yet"),
     ],
 )
 def test_bad_use_is_one_sentence_and_exit_code_2(inside: Inside, arguments: list[str], said: str) -> None:
@@ -284,3 +289,45 @@ def test_completion_knows_runs_and_models(shell: Shell) -> None:
     assert RUN in done.stdout.decode()
     done = shell.call(_WORNPATH_COMPLETE="complete_bash", COMP_WORDS="wornpath run --model local", COMP_CWORD="3")
     assert b"local:small" in done.stdout
+
+
+def test_a_flag_shows_no_type(inside: Inside) -> None:
+    for command in ("run", "runs ls", "policy forget"):
+        out, _ = inside.say(*command.split(), "--help")
+        assert "<bool>" not in out and "--json" in out
+
+
+def test_a_group_alone_shows_its_help_and_nothing_else(inside: Inside) -> None:
+    out, err = inside.say("config", code=2)
+    assert "Show every setting" in out + err and "error" not in out + err
+
+
+class _Screen(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_narrow_table_gives_up_spare_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    from wornpath.cli.output import table
+
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setattr("sys.stdout", screen := _Screen())
+    table(
+        ["run", "steps", "goal"],
+        [["20261127-074154-94y8me", "12", "Total the invoices"]],
+        flexible=["goal"],
+        spare=["steps"],
+    )
+    assert "steps" not in screen.getvalue() and "Total the" in screen.getvalue()
+    assert all(len(line) <= 40 for line in screen.getvalue().splitlines())
+
+
+def test_a_long_finding_goes_on_below_without_a_broken_word() -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    from wornpath.cli.output import hanging
+
+    screen = Console(file=(out := _Screen()), width=30, color_system=None, force_terminal=True)
+    hanging(screen, Text("+ attack: listing "), "refused; it works without the sandbox", indent=4)
+    assert out.getvalue().splitlines() == ["+ attack: listing refused; it", "    works without the sandbox"]

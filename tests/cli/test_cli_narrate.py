@@ -168,3 +168,20 @@ def test_the_live_picture_shows_plan_activity_tokens_and_what_is_written() -> No
     assert "writing" in shown
     assert "报告\\x1b[31m" in shown
     assert "823 tok" in shown
+
+
+def test_a_failed_call_is_told_once() -> None:
+    def event(type: Any, **data: Any) -> Event:
+        return Event(1, "r", 0.0, 1, type, data)
+
+    failed, last = event("model.called", error="No network."), event("run.finished", result={"summary": "No network."})
+    narrator = Narrator()
+    assert narrator.feed(failed) == [] and narrator.feed(last) == [], "the end of the run says it"
+    assert narrator.feed(failed) == []
+    (line,) = narrator.feed(event("run.resumed"))[:1]
+    assert line.plain.endswith("the model failed: No network.")
+
+
+def test_a_narrow_step_line_leaves_the_seconds_out() -> None:
+    line = next(line for line in told(60) if "python" in line)
+    assert " s " not in line and line.endswith("ok   441 tok") and cells(line) == 60

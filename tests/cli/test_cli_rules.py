@@ -52,6 +52,7 @@ def test_rules_are_added_listed_and_revoked(inside: Inside) -> None:
         (["deny", "--argument", "nothing"], "NAME=PATTERN"),
         (["deny", "--risk", "fly"], "the risks are"),
         (["ask", "--untrusted"], "only an allowance"),
+        (["deny"], "Say what to deny"),
     ],
 )
 def test_a_rule_that_makes_no_sense_is_refused(inside: Inside, arguments: list[str], said: str) -> None:

@@ -95,6 +95,14 @@ def test_no_endpoint_is_exit_code_6(inside: Inside) -> None:
     assert "127.0.0.1:9" in error_of(err)
 
 
+def test_a_model_that_fails_is_told_once_and_how_to_go_on(inside: Inside) -> None:
+    env = {"OPENAI_BASE_URL": "http://127.0.0.1:9/v1", "OPENAI_API_KEY": "sk-test", "WORNPATH_MODEL": "mock"}
+    _, err = inside.say("run", GOAL, code=6, **env)
+    assert err.count("cannot be reached") == 1
+    run = json.loads(inside.say("runs", "ls", "--json")[0])["run_id"]
+    assert err.splitlines()[-1] == f"Once that is put right, go on with: wornpath resume {run}"
+
+
 def test_a_refused_key_is_exit_code_6_and_not_shown(inside: Inside) -> None:
     refused = Reply(status=401, body={"error": {"message": "Incorrect API key provided: sk-test"}})
     server = player()
@@ -106,7 +114,8 @@ def test_a_refused_key_is_exit_code_6_and_not_shown(inside: Inside) -> None:
 
 def test_what_needs_a_person_ends_with_exit_code_4_and_is_taken_up(inside: Inside) -> None:
     with playing(player(LOOK, DELETE, plan=CLEAR)) as env:
-        _, err = inside.say("run", GOAL, "--check", "true", code=4, **env)
+        out, err = inside.say("run", GOAL, "--check", "true", code=4, **env)
+        assert "--allow" not in out and err.count("--allow") == 1
         assert (inside.cwd / "inbox" / "a.txt").exists()
         request = err.split("--allow ")[1].split()[0].rstrip(".")
         assert (

@@ -88,6 +88,15 @@ def test_an_approval_can_be_edited_first(shell: Shell) -> None:
     assert (shell.cwd / "inbox" / "a.txt").exists() and not (shell.cwd / "inbox" / "b.txt").exists()
 
 
+def test_ok_is_a_yes(shell: Shell) -> None:
+    with running(shell, "--check", "true", steps=(LOOK, DELETE)) as terminal:
+        terminal.wait_for("say why not>")
+        assert "needs a person's approval" not in terminal.shown, "the line above says it"
+        terminal.type("ok\n")
+        assert terminal.end() == 0
+    assert not (shell.cwd / "inbox" / "a.txt").exists()
+
+
 def test_an_approval_takes_a_reason_for_no(shell: Shell) -> None:
     with running(shell, "--check", "true", steps=(LOOK, DELETE)) as terminal:
         terminal.wait_for("say why not>")

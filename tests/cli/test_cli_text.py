@@ -78,3 +78,7 @@ def test_arguments_on_one_line() -> None:
     assert t.arguments({"path": "a b.txt"}) == "a b.txt"
     assert t.arguments({"a": [1, 2], "b": "x\ny"}) == "a=[1,2]  b=x y"
     assert t.arguments({}) == ""
+
+
+def test_arguments_tell_the_path_first() -> None:
+    assert t.arguments({"content": "a\nb", "path": "x.md"}) == "path=x.md  content=a b"

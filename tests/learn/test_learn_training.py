@@ -12,11 +12,12 @@ from toy_env import Boxes, make
 from wornpath.core import UsageError
 from wornpath.learn import evaluate, train
 from wornpath.learn.dqn import DQNConfig
-from wornpath.learn.evaluation import mean_interval, random_policy, wilson
+from wornpath.learn.evaluation import mean_interval, random_policy
 from wornpath.learn.learner import TrainingDiverged
 from wornpath.learn.ppo import PPOConfig
 from wornpath.learn.table import train_table
 from wornpath.policy import versions
+from wornpath.policy.report import wilson
 
 
 def rows(out: Path) -> list[dict[str, Any]]:

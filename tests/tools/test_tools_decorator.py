@@ -433,3 +433,39 @@ async def test_note_remembers(folder: Path) -> None:
         await note(context, fact="x", scope="all")
     ).result == "error"
     assert len(kept) == 1
+
+
+async def test_results_as_they_are_best_read(context: ToolContext) -> None:
+    class Frame:
+        def __str__(self) -> str:
+            return "  total\n0  12.5"
+
+    async def returned(value: Any) -> str:
+        def give() -> Any:
+            """Give it."""
+            return value
+
+        return (await tool(give)(context)).text
+
+    assert await returned({"colour": Colour.RED, "all": [Colour.BLUE]}) == '{"colour": "red", "all": ["blue"]}'
+    assert await returned("é".encode()) == "é"
+    assert await returned(b"\x89PNG\r\n\x1a\n" + bytes(100)) == "108 bytes, no text; looks like PNG image"
+    assert (await returned("é".encode() * 100_000)).startswith("éé")
+    assert await returned(Frame()) == "  total\n0  12.5"
+    assert await returned(n * n for n in range(3)) == "[0, 1, 4]"
+    assert await returned(Part("image", path="a.png", media_type="image/png")) == "image a.png"
+
+
+async def test_generators_are_tools_too(context: ToolContext) -> None:
+    @tool
+    def count() -> Any:
+        """Count."""
+        yield from range(2)
+
+    @tool
+    async def later() -> Any:
+        """Count later."""
+        yield "a"
+
+    assert (await count(context)).text == "[0, 1]"
+    assert (await later(context)).text == '["a"]'

@@ -72,9 +72,10 @@ def hanging(screen: Console, head: Text, words: str, *, indent: int) -> None:
         screen.print(line, soft_wrap=True)
         return
     first, *more = line.wrap(screen, screen.width)
-    screen.print(first, soft_wrap=True)
-    for rest in Text(" ").join(more).wrap(screen, max(20, screen.width - indent)):
-        screen.print(Text(" " * indent) + rest, soft_wrap=True)
+    below = Text(" ").join(more).wrap(screen, max(20, screen.width - indent))
+    for part in (first, *(Text(" " * indent) + rest for rest in below)):
+        part.rstrip()
+        screen.print(part, soft_wrap=True)
 
 
 def table(

@@ -15,6 +15,7 @@ from wornpath.core import Candidate, Decision, State
 from wornpath.envs.situation import Situation, Tracker, check_reward
 from wornpath.learn.encode import MakeEnv, shape_of, vector_situation
 from wornpath.policy.protocol import Policy
+from wornpath.policy.report import wilson
 
 TEST_SEED = 1_000_000
 """Seeds from here on are test draws."""
@@ -115,16 +116,6 @@ def summarise(
         returns=tuple(returns),
         traces=traces,
     )
-
-
-def wilson(successes: float, n: int, z: float = 1.96) -> tuple[float, float]:
-    """Wilson's interval for a proportion."""
-    if n == 0:
-        return (0.0, 1.0)
-    p = successes / n
-    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
-    half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    return (max(0.0, centre - half), min(1.0, centre + half))
 
 
 def mean_interval(values: Sequence[float]) -> tuple[float, float, float]:

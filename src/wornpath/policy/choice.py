@@ -79,9 +79,3 @@ def greedy(posterior: Array) -> Array:
     out = np.zeros_like(posterior)
     out[int(posterior.argmax())] = 1.0
     return out
-
-
-def divergence(posterior: Array, prior: Array) -> float:
-    """KL(posterior ‖ prior) in nats."""
-    on = posterior > 0
-    return float(np.sum(posterior[on] * np.log(posterior[on] / prior[on])))

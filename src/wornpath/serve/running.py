@@ -22,8 +22,6 @@ from wornpath.serve.app import create_app
 from wornpath.serve.service import Service
 from wornpath.store.database import private_folder
 
-DEFAULT_PORT = 8420
-
 
 @dataclass(frozen=True, slots=True)
 class Address:

@@ -27,7 +27,10 @@ def to_observation(value: Any, limit: int) -> Observation:
     if isinstance(value, (str, bytes, list, tuple, dict, set, frozenset)) and not value:
         return Observation.of("The result is empty.", "empty")
     if isinstance(value, Part):
-        return _bounded_observation(Observation(parts=(value,)), limit)
+        told = (
+            () if value.text else (Part(text=f"{value.kind} {value.path}".strip()),)
+        )  # all that the model is told of it
+        return _bounded_observation(Observation(parts=(*told, value)), limit)
     if isinstance(value, (bytes, bytearray, memoryview)):
         value = _decoded(bytes(value), limit)
     elif not _is_data(value):
