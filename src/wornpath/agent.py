@@ -45,7 +45,7 @@ from wornpath.policy import CountPolicy, Policy, PriorPolicy
 from wornpath.policy.assign import policy_for
 from wornpath.resuming import ENDED, recorded_start
 from wornpath.sitting import assemble, result_of, texts
-from wornpath.sync import LoopThread
+from wornpath.sync import LoopThread, to_the_end
 from wornpath.tools import Registry, as_tool
 from wornpath.tools.workspace import Workspace, check_workspace
 
@@ -225,9 +225,10 @@ class AutoGPT:
 
     async def _end(self, actor: Actor, status: RunStatus, summary: str, seconds: float) -> Result:
         """Record how the run ended and free what it held. Raises StoreError when that cannot be recorded: it can be resumed then."""
+        late = None
         try:
             if actor.context.kernel is not None:
-                await asyncio.shield(actor.context.kernel.close())
+                late = await to_the_end(actor.context.kernel.close())
             try:
                 actor.snapshot.seal()
             except StoreError as error:  # a full disk: the run is not done before its end is on record
@@ -246,6 +247,8 @@ class AutoGPT:
             self._unlock()
         if self._ended and self.learn:
             self._take_in()
+        if late is not None:
+            raise late
         return result
 
     def _unlock(self) -> None:

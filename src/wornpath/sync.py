@@ -39,3 +39,17 @@ def _run_loop(loop: asyncio.AbstractEventLoop) -> None:
         loop.run_forever()
     finally:
         loop.close()
+
+
+async def to_the_end(work: Coroutine[Any, Any, Any]) -> asyncio.CancelledError | None:
+    """Await WORK though this is cancelled meanwhile; returns the cancellation, to be raised when what comes after is done, too.
+
+    Cancelled a second time, it waits no longer.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError as late:
+        await asyncio.shield(task)
+        return late
+    return None

@@ -7,6 +7,7 @@ import json
 import re
 import secrets
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -193,11 +194,13 @@ class World:
         raise AssertionError(f"{run_id} asked nothing")
 
     def changes(self, run_id: str) -> Iterator[None]:
-        """Once now, and after every batch of the run's stream."""
+        """Once now, and after every batch of the run's stream, of which heartbeats are some; not for ever."""
+        end = time.monotonic() + 2 * PATIENCE
         with self.http.stream("GET", "/api/v1/events", params={"run": run_id, "after": 0}) as answer:
             yield
             for _ in answer.iter_raw():
                 yield
+                assert time.monotonic() < end, f"{run_id} did not come to what is waited for"
 
 
 def sse(lines: Iterator[str]) -> Iterator[dict[str, str]]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import threading
 from pathlib import Path
 
 import pytest
@@ -152,6 +154,26 @@ def test_cancel_stops_at_once_what_the_model_is_asked(world: World) -> None:
     assert done["summary"] == "A person cancelled it."
     assert world.http.delete(f"/api/v1/runs/{run}").status_code == 204
     assert world.http.get(f"/api/v1/runs/{run}").status_code == 404
+
+
+def test_a_run_that_is_cancelled_while_it_ends_has_an_end(world: World) -> None:
+    """Told to stop, it closes what its code runs in; cancelled in the midst of that, it was left as running for ever."""
+    closing, closed = threading.Event(), threading.Event()
+
+    class Kernel:
+        async def close(self) -> None:
+            closing.set()
+            await asyncio.to_thread(closed.wait, PATIENCE)
+
+    run = world.hand_in("hold on then write a.txt")
+    assert world.model.held.wait(PATIENCE)
+    world.live[run].agent._actor.context.kernel = Kernel()
+    world.post(f"/runs/{run}/pause", status=202)
+    world.model.release()
+    assert closing.wait(PATIENCE)
+    world.post(f"/runs/{run}/cancel", status=202)
+    closed.set()
+    assert world.until(run, "cancelled")["summary"] == "A person cancelled it."
 
 
 def test_a_limit_ends_a_run_and_a_higher_one_goes_on(world: World) -> None:
