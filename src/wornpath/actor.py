@@ -392,7 +392,7 @@ class Actor:
         try:
             with workspace.open_read(path) as stream:  # code may still run that puts a link or a pipe in its place
                 size = os.fstat(stream.fileno()).st_size
-                sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+                sha256 = hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]
         except ToolError:
             return
         media_type = mimetypes.guess_type(path)[0] or "application/octet-stream"

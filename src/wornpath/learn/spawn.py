@@ -30,7 +30,7 @@ def spawn_after_run(store: Store, run_id: str) -> bool:
         return False
     command = [sys.executable, "-m", "wornpath", "learn", "--after", run_id]
     try:
-        with open(log_of(store.root), "ab", opener=lambda path, flags: os.open(path, flags, 0o600)) as log:  # noqa: PTH123
+        with open(log_of(store.root), "ab", opener=lambda path, flags: os.open(path, flags, 0o600)) as log:
             # The shell ends at once and leaves the learner to init: no zombie in a long-lived process, nothing to wait for.
             subprocess.run(
                 ["/bin/sh", "-c", 'nice -n 10 "$@" &', "sh", *command],
