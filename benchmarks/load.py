@@ -8,9 +8,9 @@ ends it), 429, 500, an answer that is no chat completion, a connection that brea
 are whole answers with nonsense in them. It counts what it was asked. As soon as a run ends, its place is taken by a new one until the time
 is up. Each run reads, writes, appends to and edits files in a workspace of its own; one in 50 runs Python in the sandbox.
 
-`rss_mib_per_minute` is the slope of a line through the process's memory, sampled each second, after the first quarter of the time. Of the C
-library's allocator, `malloc_used_mib` is what the program holds, and `malloc_free_mib` what it gave back and the allocator keeps between things
-that are held: a leak would be in the first, and in `python_blocks`, the number of Python's own pieces of memory.
+`rss_mib_per_minute` is the slope of a line through the process's memory, sampled each second, after the first quarter of the time. Of
+the C library's allocator, `malloc_used_mib` is what the program holds, and `malloc_free_mib` what it gave back and the allocator keeps
+between things that are held: a leak would be in the first, and in `python_blocks`, the number of Python's own pieces of memory.
 Accounted for means: every run that was begun ended with a result, and the store says the same; the answers that the
 events tell of are as many as the server gave, and the requests as many as it got, and those that broke off before they arrived.
 """
@@ -223,11 +223,11 @@ def resident() -> float:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
+MALLINFO = ("arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks", "fordblks", "keepcost")
+
+
 class _Mallinfo(ctypes.Structure):
-    _fields_ = tuple(
-        (name, ctypes.c_size_t)
-        for name in "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost".split()
-    )
+    _fields_ = tuple((name, ctypes.c_size_t) for name in MALLINFO)
 
 
 def allocated() -> dict[str, float]:

@@ -118,7 +118,7 @@ _PROCESS = {
         "fcntl.fcntl(r, fcntl.F_SETFL, fcntl.fcntl(r, fcntl.F_GETFL) | os.O_ASYNC); os.write(w, b'x')"
     ),
     "limits": "import resource; resource.prlimit(V, resource.RLIMIT_CORE, (0, 0))",
-    "priority": "os.setpriority(os.PRIO_PROCESS, V, os.nice(0) + 1)",
+    "priority": "os.setpriority(os.PRIO_PROCESS, V, os.getpriority(os.PRIO_PROCESS, 0) + 5)",
     "processors": "os.sched_setaffinity(V, {min(os.sched_getaffinity(V))})",
     "scheduling": "os.sched_setscheduler(V, os.SCHED_BATCH, os.sched_param(0))",
     "disk priority": "call('ioprio_set', 1, V, (3 << 13))",

@@ -1,5 +1,5 @@
-"""Ways round what a person said or was promised, each tried from where an agent, or what it read, could try it: rules and answers that would
-hold for more than they say, files of the store that others could read, and host-side steps that could be led outside."""
+"""Ways round what a person said or was promised, each tried from where an agent, or what it read, could try it: rules and answers that
+would hold for more than they say, files of the store that others could read, and host-side steps that could be led outside."""
 
 from __future__ import annotations
 

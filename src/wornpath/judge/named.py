@@ -106,8 +106,8 @@ def is_hook_setting(file: Path) -> bool:
 
 
 def overriding(command: str, copy: Path, known: Iterable[str]) -> Iterator[Path]:
-    """What lies in COPY and was not there at the start (the KNOWN paths), and would be taken instead of what was: a `GNUmakefile` beside the
-    `Makefile`; and, since pytest puts the folders of tests in front, a module there with the name of one that is installed."""
+    """What lies in COPY, was not there at the start (the KNOWN paths), and would be taken instead of what was: a `GNUmakefile` beside the
+    `Makefile`; and, since pytest puts folders of tests in front, a module there with the name of one that is installed."""
     there = set(known)
     for path in there:
         folder, name = (copy / path).parent, os.path.basename(path)  # noqa: PTH119

@@ -63,9 +63,7 @@ def _set_mode(at: int, name: str, mode: int) -> None:
     """Of the folder NAME in AT; a link that was put in its place meanwhile is not followed. Raises OSError."""
     fd = os.open(name, _PATH_ONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=at)
     try:
-        os.chmod(
-            f"/proc/self/fd/{fd}", mode
-        )  # it may be closed to its owner, so that it cannot be opened in another way
+        Path(f"/proc/self/fd/{fd}").chmod(mode)  # closed to its owner, it cannot be opened in another way
     finally:
         os.close(fd)
 

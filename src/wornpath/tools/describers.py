@@ -11,7 +11,9 @@ import zipfile
 from collections.abc import Callable
 from typing import BinaryIO
 
+from wornpath.core import ToolError
 from wornpath.tools.encoding import looks_like, sniff
+from wornpath.tools.formats import opened_zip
 from wornpath.tools.readers import HEAD, image_size, kind_of, wave_seconds
 from wornpath.tools.results import clean
 
@@ -140,12 +142,23 @@ def _web_page(text: str, size: int, read: int) -> str:
 
 
 def _mail(text: str, size: int, read: int) -> str:
-    from email import policy
     from email.parser import HeaderParser
 
-    mail = HeaderParser(policy=policy.default).parsestr(text)
-    sender = " ".join(str(mail["From"] or "").split())[:_LINE]
-    return f"mail from {sender}: {_quoted(str(mail['Subject'] or ''))}".rstrip(": ") if sender else ""
+    mail = HeaderParser().parsestr(
+        text
+    )  # the newer policy takes addresses apart, which long lists of them make very slow
+    sender = " ".join(_header(mail["From"]).split())[:_LINE]
+    return f"mail from {sender}: {_quoted(_header(mail['Subject']))}".rstrip(": ") if sender else ""
+
+
+def _header(value: object) -> str:
+    from email.errors import HeaderParseError
+    from email.header import decode_header, make_header
+
+    try:
+        return str(make_header(decode_header(str(value or "")[:2000])))
+    except (HeaderParseError, LookupError, UnicodeError):
+        return str(value)[:2000]
 
 
 def _calendar(text: str, size: int, read: int) -> str:
@@ -172,9 +185,18 @@ def _packed(member: str, pattern: str, show: Callable[[list[str]], str]) -> Call
 
     def line(file: BinaryIO, head: bytes, size: int) -> str:
         try:
-            with zipfile.ZipFile(file) as archive, archive.open(member) as part:
+            with opened_zip(file) as archive, archive.open(member) as part:
                 found = re.findall(pattern, part.read(HEAD).decode("utf-8", "ignore"))
-        except (KeyError, OSError, ValueError, NotImplementedError, RuntimeError, zipfile.BadZipFile, EOFError):
+        except (
+            KeyError,
+            OSError,
+            ValueError,
+            NotImplementedError,
+            RuntimeError,
+            zipfile.BadZipFile,
+            EOFError,
+            ToolError,
+        ):
             return "damaged document"
         except Exception as error:  # zlib and its kin
             return f"damaged document ({type(error).__name__})"
@@ -185,9 +207,9 @@ def _packed(member: str, pattern: str, show: Callable[[list[str]], str]) -> Call
 
 def _zip(file: BinaryIO, head: bytes, size: int) -> str:
     try:
-        with zipfile.ZipFile(file) as archive:
+        with opened_zip(file) as archive:
             return f"zip {_some(archive.namelist())}"
-    except (zipfile.BadZipFile, OSError, ValueError):
+    except (zipfile.BadZipFile, OSError, ValueError, ToolError):
         return "damaged zip"
 
 

@@ -58,7 +58,7 @@ def preview(path: str | os.PathLike[str], chars: int, workspace: Workspace | Non
         name = os.fspath(path) if not place.is_absolute() or workspace.root in place.parents else place.name
         lines: list[str] = []
         left = chars
-        for line in text_lines(workspace, name):
+        for line in text_lines(workspace, name, hurried=True):
             line = clean(line)
             if len(line) + 1 > left:
                 if not lines and left > 1:

@@ -24,6 +24,8 @@ from wornpath.tools.workspace import natural
 MAX_BYTES = 8 << 20
 """The most of one file that is ever held in memory as it is."""
 MAX_UNPACKED = 200 << 20
+MAX_DIRECTORY = 4 << 20
+_SIZE_OF_DIRECTORY = 5  # in what zipfile finds at an archive's end
 _MAX_BLANK_ROWS = 1000
 _BLOCKS = """address article aside blockquote br dd div dl dt fieldset figure footer form h1 h2 h3 h4 h5 h6 header hr li main nav ol
     p pre section table title tr ul"""
@@ -103,7 +105,7 @@ def _cell(value: Any) -> str:
 def packed_xml_text(file: BinaryIO) -> Iterator[str]:
     """Slides (PPTX) and OpenDocument texts and tables: their paragraphs."""
     _check_zip(file)
-    with zipfile.ZipFile(file) as archive:
+    with opened_zip(file) as archive:
         slides = sorted((n for n in archive.namelist() if re.fullmatch(r"ppt/slides/slide\d+\.xml", n)), key=natural)
         for number, name in enumerate(slides, 1):
             yield f"[slide {number}]\n"
@@ -126,7 +128,7 @@ def _paragraphs(xml: str, outer: str, inner: str) -> Iterator[str]:
 
 def archive_text(file: BinaryIO) -> Iterator[str]:
     """The names and sizes in a ZIP archive."""
-    with zipfile.ZipFile(file) as archive:
+    with opened_zip(file) as archive:
         infos = archive.infolist()
         yield f"ZIP archive with {len(infos)} entries\n"
         for info in infos:
@@ -218,9 +220,18 @@ def _mail_body(body: Any) -> str:
         return str(data.decode(sniff(data, whole=True) or "latin-1", "replace"))
 
 
+def opened_zip(file: BinaryIO) -> zipfile.ZipFile:
+    """FILE as an archive. Raises ToolError for one with more entries than any real document has, before they are read, and BadZipFile."""
+    end = zipfile._EndRecData(file)  # type: ignore[attr-defined]
+    if end and end[_SIZE_OF_DIRECTORY] > MAX_DIRECTORY:
+        raise ToolError("It has too many entries to be opened.")
+    file.seek(0)
+    return zipfile.ZipFile(file)
+
+
 def _check_zip(file: BinaryIO) -> None:
     """Refuse what would unpack to more than any real document, before a library does it."""
-    with zipfile.ZipFile(file) as archive:
+    with opened_zip(file) as archive:
         if sum(info.file_size for info in archive.infolist()) > MAX_UNPACKED:
             raise ToolError(f"It would unpack to more than {MAX_UNPACKED >> 20} MB, so it was not opened.")
     file.seek(0)

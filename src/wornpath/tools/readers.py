@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import functools
+import contextlib
 import io
 import mimetypes
 import posixpath
 import struct
 import wave
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from wornpath.core import Part, ToolError
-from wornpath.tools import formats
+from wornpath.tools import apart, formats
 from wornpath.tools.encoding import looks_like, sniff
 from wornpath.tools.formats import MAX_BYTES
 from wornpath.tools.workspace import Workspace
@@ -24,7 +24,7 @@ MAX_TEXT = 2_000_000
 HEAD = 16384
 """How much of a file is looked at to tell what it is, in bytes."""
 
-_DOCUMENTS: dict[str, Callable[[BinaryIO], Iterator[str]]] = {
+DOCUMENTS: Mapping[str, Callable[[BinaryIO], Iterator[str]]] = {
     "pdf": formats.pdf_text,
     "docx": formats.docx_text,
     "xlsx": formats.xlsx_text,
@@ -81,7 +81,7 @@ def read_page(workspace: Workspace, path: str, number: int, chars: int) -> Page:
     with workspace.open_read(path) as file:
         head, size = file.read(HEAD), _size(file)
         kind = kind_of(path, head)
-        if size and kind not in _DOCUMENTS and kind not in ("image", "audio", "binary") and size > MAX_BYTES:
+        if size and kind not in DOCUMENTS and kind not in ("image", "audio", "binary") and size > MAX_BYTES:
             return _big_page(file, path, kind, size, number, max(chars // 4, 1) * 4)
         if kind in ("image", "audio", "binary"):
             return _no_text(file, workspace.relative(path), kind, head, size)
@@ -96,8 +96,9 @@ def read_page(workspace: Workspace, path: str, number: int, chars: int) -> Page:
     return Page(page, number, len(cuts) - 1, kind)
 
 
-def whole_text(workspace: Workspace, path: str) -> tuple[str, bool]:
-    """The text of PATH, at most MAX_BYTES of plain text, and whether that is all; documents are cached while they stay the same.
+def whole_text(workspace: Workspace, path: str, *, hurried: bool = False) -> tuple[str, bool]:
+    """The text of PATH, at most MAX_BYTES of plain text, and whether that is all; documents are cached while they stay the same. HURRIED: a
+    document that takes long is not worth it.
 
     Raises ToolError as `read_page` does, and for what is no text.
     """
@@ -106,12 +107,29 @@ def whole_text(workspace: Workspace, path: str) -> tuple[str, bool]:
         workspace.open_read(path).close()  # raises the sentence that says why
         raise ToolError(f"{path} could not be read.")
     with workspace.open_read(path) as file:
-        if kind_of(path, file.read(HEAD)) not in _DOCUMENTS:
+        if kind_of(path, file.read(HEAD)) not in DOCUMENTS:
             return _plain_text(file, path, _size(file))
-    return _document_text(str(workspace.root), workspace.relative(path), info.st_size, info.st_mtime_ns, info.st_ino)
+    key = (str(workspace.root), workspace.relative(path), info.st_size, info.st_mtime_ns, info.st_ino)
+    found = _KNOWN.get(key)
+    if found is None or (isinstance(found, apart.TooMuch) and found.hurried and not hurried):
+        try:
+            found = _document_text(*key[:3], hurried)
+        except ToolError as error:
+            found = error
+        _KNOWN[key] = found
+        while len(_KNOWN) > _MOST_KNOWN:
+            with contextlib.suppress(KeyError, StopIteration, RuntimeError):  # another thread was there first
+                del _KNOWN[next(iter(_KNOWN))]
+    if isinstance(found, ToolError):
+        raise found
+    return found
 
 
-def text_lines(workspace: Workspace, path: str) -> Iterator[str]:
+_KNOWN: dict[tuple[str, str, int, int, int], tuple[str, bool] | ToolError] = {}
+_MOST_KNOWN = 4
+
+
+def text_lines(workspace: Workspace, path: str, *, hurried: bool = False) -> Iterator[str]:
     """The lines of PATH, streamed where it is plain text; pieces of 64 Ki characters where a line is longer. Nothing for binary files.
 
     Raises ToolError as `read_page` does.
@@ -121,8 +139,8 @@ def text_lines(workspace: Workspace, path: str) -> Iterator[str]:
         kind = kind_of(path, head)
         if kind in ("image", "audio", "binary"):
             return
-        if kind in _DOCUMENTS:
-            yield from whole_text(workspace, path)[0].splitlines()
+        if kind in DOCUMENTS:
+            yield from whole_text(workspace, path, hurried=hurried)[0].splitlines()
             return
         file.seek(0)
         encoding = _later_encoding(file) if head.isascii() and b"\0" not in head else sniff(head)
@@ -154,28 +172,22 @@ def _later_encoding(file: BinaryIO) -> str:
     return found
 
 
-@functools.lru_cache(maxsize=4)
-def _document_text(root: str, path: str, size: int, mtime: int, inode: int) -> tuple[str, bool]:
+def _document_text(root: str, path: str, size: int, hurried: bool) -> tuple[str, bool]:
     with Workspace(Path(root), writable=False).open_read(path) as file:
         kind = kind_of(path, file.read(HEAD))
         file.seek(0)
-        if kind not in _DOCUMENTS:  # it was replaced this very moment
+        if kind not in DOCUMENTS:  # it was replaced this very moment
             return _plain_text(file, path, size)
-        pieces, length = [], 0
         try:
-            for piece in _DOCUMENTS[kind](file):
-                pieces.append(piece)
-                length += len(piece)
-                if length > MAX_TEXT:
-                    return "".join(pieces)[:MAX_TEXT], False
-        except ToolError as error:
-            raise ToolError(f"{path} could not be read. {error}") from None
-        except Exception as error:  # whatever a library raises on a damaged file
+            return apart.READER.text(kind, file, MAX_TEXT, hurried=hurried)
+        except (apart.TooMuch, apart.Damaged) as error:
             if kind in ("eml", "html"):
                 return _plain_text(file, path, size)
-            why = " ".join(str(error).split())[:120] or type(error).__name__
-            raise ToolError(f"{path} is damaged or not really {kind.upper()}: {why}.") from None
-    return "".join(pieces), True
+            if isinstance(error, apart.TooMuch):
+                raise apart.TooMuch(f"{path} could not be read. {error}", hurried=hurried) from None
+            raise ToolError(f"{path} is damaged or not really {kind.upper()}: {error}.") from None
+        except ToolError as error:
+            raise ToolError(f"{path} could not be read. {error}") from None
 
 
 def _plain_text(file: BinaryIO, path: str, size: int) -> tuple[str, bool]:
