@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from wornpath.core import UsageError
+from wornpath.core import Action, UsageError
 from wornpath.envs.checker import check_env
+from wornpath.envs.explorer import Explorer
 from wornpath.envs.file_finding import FileFinding, Folder
 from wornpath.envs.file_finding_rules import heuristic, teacher
-from wornpath.envs.names import FAMILIES, GOALS, NAMES, TRAIN_FAMILIES
+from wornpath.envs.names import DEV_FAMILIES, FAMILIES, GOALS, NAMES, SETTINGS, TRAIN_FAMILIES
 from wornpath.envs.situation import Tracker, action_text
 from wornpath.envs.trees import MAX_FILES, MIN_FILES, grow
 from wornpath.learn.evaluation import RulePolicy, evaluate, random_policy
@@ -32,10 +33,17 @@ def test_it_keeps_the_contract(env: FileFinding, root: Path) -> None:
 
 
 def test_trees_have_the_promised_size_and_every_fact_is_in_its_file_alone() -> None:
-    for seed, split, language in ((0, "train", "en"), (1, "train", "zh"), (2, "test", "en"), (3, "test", "zh")):
+    for seed, split, language in (
+        (0, "train", "en"),
+        (1, "train", "zh"),
+        (2, "test", "en"),
+        (3, "test", "zh"),
+        (4, "dev", "en"),
+        (5, "dev", "zh"),
+    ):
         files, facts = grow(seed, split, language)  # type: ignore[arg-type]
         assert MIN_FILES <= len(files) <= MAX_FILES + 50
-        assert {f.family for f in facts} == set(FAMILIES)
+        assert {f.family for f in facts} == set(FAMILIES) | set(DEV_FAMILIES)
         for fact in facts:
             assert fact.path in files
             if fact.family not in ("code", "newest"):
@@ -46,15 +54,17 @@ def test_trees_have_the_promised_size_and_every_fact_is_in_its_file_alone() -> N
         assert (files, facts) == grow(seed, split, language)  # type: ignore[arg-type]
 
 
-def test_train_and_test_share_no_name_no_sentence_and_not_all_families() -> None:
+def test_train_dev_and_test_share_no_name_no_sentence_and_not_all_families() -> None:
+    pools = ("services", "companies", "people", "projects", "subjects", "items", "places")
     for language in ("en", "zh"):
-        for pool in ("services", "companies", "people", "projects", "subjects", "items", "places"):
-            train, test = getattr(NAMES["train", language], pool), getattr(NAMES["test", language], pool)  # type: ignore[index]
-            assert not set(train) & set(test), pool
-        for family in FAMILIES:
-            sentences = GOALS[family]
-            assert not set(sentences.get(("train", language), ())) & set(sentences["test", language])  # type: ignore[arg-type, index]
-    assert set(FAMILIES) - set(TRAIN_FAMILIES) == {"stock"}
+        for one, other in (("train", "test"), ("train", "dev"), ("dev", "test")):
+            for pool in pools:
+                mine, its = (getattr(NAMES[split, language], pool) for split in (one, other))  # type: ignore[index]
+                assert not set(mine) & set(its), (one, other, pool)
+            for sentences in GOALS.values():
+                assert not set(sentences.get((one, language), ())) & set(sentences.get((other, language), ()))  # type: ignore[call-overload]
+        assert not set(SETTINGS["dev", language]) & {*SETTINGS["train", language], *SETTINGS["test", language]}  # type: ignore[index]
+    assert set(FAMILIES) - set(TRAIN_FAMILIES) == {"stock"} and set(DEV_FAMILIES) - set(TRAIN_FAMILIES) == {"mail"}
     assert len(FAMILIES) >= 6
 
 
@@ -170,3 +180,11 @@ def test_a_wrong_answer_is_relabelled_with_the_goal_that_it_meets(env: FileFindi
     assert env.relabel([trace[0], (action_text("finish", answer=""), "Wrong.")]) is None
     goods = next(line for line in text.split("\n") if line.startswith("Goods: "))[7:]
     assert env.relabel([*trace[:2], (action_text("finish", answer=goods), "Wrong.")]) is None
+
+
+def test_a_chinese_query_that_nothing_holds_is_tried_in_parts() -> None:
+    explorer = Explorer("查一下林涛用哪个邮箱")
+    asked = [a for a in explorer.actions() if a.startswith("search_text")]
+    assert action_text("search_text", query="林涛用") in asked
+    explorer.observe(Action.of("search_text", query="林涛用"), "Nothing found.", "empty")
+    assert action_text("search_text", query="林涛") in explorer.actions()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,6 +12,7 @@ from wornpath.bench.learning import cartpole, file_finding
 from wornpath.cli import main
 from wornpath.core import UsageError
 from wornpath.envs.named import environment
+from wornpath.learn.evaluation import difference_interval
 
 Capture = pytest.CaptureFixture[str]
 
@@ -84,6 +86,30 @@ def test_bench_rows_have_the_promised_fields(tmp_path: Path) -> None:
 def test_cartpole_runs_for_ours(tmp_path: Path) -> None:
     result = cartpole(steps=400, seeds=(0,), only=("random", "dqn", "ppo"), evaluations=1)
     assert all(len(row["returns"]) == 1 and row["returns"][0] >= 8 for row in result.values())
+
+
+def test_an_interrupted_measurement_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    given: dict[str, Any] = {
+        "episodes": 4,
+        "tests": 8,
+        "trees": 2,
+        "root": str(tmp_path),
+        "log": tmp_path / "log.jsonl",
+    }
+    first = file_finding(seeds=(0,), only=("random", "table"), demonstrations=2, **given)
+    lines = given["log"].read_text(encoding="utf-8").splitlines()
+    assert len(lines) == 2
+    assert file_finding(seeds=(0,), only=("random", "table"), demonstrations=2, **given) == first  # not run again
+    file_finding(seeds=(0, 1), only=("table",), demonstrations=2, **given)
+    assert len(given["log"].read_text(encoding="utf-8").splitlines()) == 3
+    file_finding(seeds=(0,), only=("random",), demonstrations=2, split="dev", **given)
+    assert len(given["log"].read_text(encoding="utf-8").splitlines()) == 4  # other settings are another measurement
+
+
+def test_the_interval_of_a_difference() -> None:
+    mean, low, high = difference_interval([1.0, 2.0, 3.0], [1.0, 2.0, 3.0])
+    assert mean == 0 and low == -high and low == pytest.approx(-2.776 * (2 / 3) ** 0.5)
+    assert difference_interval([5.0, 5.0], [5.0, 5.0]) == (0.0, 0.0, 0.0)
 
 
 def test_named_environments() -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import importlib.util
 import random
 import time
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,10 +19,10 @@ DQN_SETTINGS: dict[str, Any] = {
     "learning_starts": 1000,
     "train_every": 256,
     "updates": 128,
-    "target_every": 5,
+    "target_every": 128,
     "epsilon_end": 0.04,
 }
-"""The RL Zoo's for CartPole-v1; its 10 steps between target copies are 5 updates."""
+"""The RL Zoo's for CartPole-v1. Its target copies, every 10 steps, fall between rounds of updates only: one a round."""
 PPO_SETTINGS: dict[str, Any] = {
     "rollout": 2048,
     "batch": 64,
@@ -30,26 +30,38 @@ PPO_SETTINGS: dict[str, Any] = {
     "learning_rate": 3e-4,
     "entropy": 0.0,
     "prior_kl": 0.0,
+    "imitation": 0,
 }
 """Stable-Baselines3's defaults."""
-EPISODES = 5
+STEPS = {"dqn": 51_200, "ppo": 30_720}
+"""Training steps: multiples of a round and of a rollout, or Stable-Baselines3 would go on to the next one."""
+EPISODES = 3
 """Episodes of one evaluation."""
+
+
+class Run(NamedTuple):
+    """What one training run came to."""
+
+    value: float
+    """Mean return of the last evaluations."""
+    cpu_s: float
+    """CPU seconds of training, evaluations left out."""
+    updates: int
+    """Gradient steps."""
 
 
 def sb3_installed() -> bool:
     return importlib.util.find_spec("stable_baselines3") is not None
 
 
-def random_return(seed: int) -> tuple[float, float]:
+def random_return(seed: int) -> Run:
     """Mean return of random actions, and no training time."""
     rng = random.Random(seed)
-    return _score(lambda observation: rng.randrange(2), seed, 20), 0.0
+    return Run(_score(lambda observation: rng.randrange(2), seed, 20), 0.0, 0)
 
 
-def ours(algorithm: str, steps: int, seed: int, evaluations: int) -> tuple[float, float]:
-    """Train for STEPS; the mean of the last EVALUATIONS evaluations, spread over the last tenth of training, and CPU
-    seconds of training.
-    """
+def ours(algorithm: str, steps: int, seed: int, evaluations: int) -> Run:
+    """Train for STEPS; the value is the mean of EVALUATIONS evaluations, spread over the last tenth of training."""
     import gymnasium
 
     from wornpath.learn.dqn import classic
@@ -83,10 +95,10 @@ def ours(algorithm: str, steps: int, seed: int, evaluations: int) -> tuple[float
         progress=watch,
     )
     trainer.train()
-    return float(np.mean(scores)), time.process_time() - started - spent
+    return Run(float(np.mean(scores)), time.process_time() - started - spent, trainer.learner.updates)
 
 
-def theirs(algorithm: str, steps: int, seed: int, evaluations: int) -> tuple[float, float]:
+def theirs(algorithm: str, steps: int, seed: int, evaluations: int) -> Run:
     """The same for Stable-Baselines3."""
     import gymnasium
     from stable_baselines3 import DQN, PPO
@@ -128,7 +140,10 @@ def theirs(algorithm: str, steps: int, seed: int, evaluations: int) -> tuple[flo
         model = PPO("MlpPolicy", env, seed=seed, device="cpu")
     started = time.process_time()
     model.learn(steps, callback=Watch())
-    return float(np.mean(scores)), time.process_time() - started - spent
+    cpu_s = time.process_time() - started - spent
+    # its PPO counts passes over a rollout, not gradient steps
+    each = 1 if algorithm == "dqn" else PPO_SETTINGS["rollout"] // PPO_SETTINGS["batch"]
+    return Run(float(np.mean(scores)), cpu_s, int(model._n_updates) * each)
 
 
 def _schedule(steps: int, evaluations: int) -> list[int]:

@@ -4,10 +4,12 @@ bench` prints.
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 
@@ -20,28 +22,67 @@ Arm = Callable[[int], Policy]
 """Trains (if it does) with a seed and returns what is to be tested."""
 
 
+class Log:
+    """What every finished run of an arm with a seed gave, as lines of JSON in a file, so that a measurement that was
+    interrupted goes on where it stopped; kept nowhere without a file.
+    """
+
+    def __init__(self, path: Path | None, **about: Any) -> None:
+        """ABOUT are the settings of the measurement; only lines with the same ones count."""
+        self.path, self.about = path, json.loads(json.dumps(about))
+        self._done: dict[tuple[str, int], dict[str, Any]] = {}
+        for line in path.read_text(encoding="utf-8").splitlines() if path and path.exists() else ():
+            row = json.loads(line)
+            if row["about"] == self.about:
+                self._done[row["arm"], row["seed"]] = row
+
+    def row(self, arm: str, seed: int, run: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """What ARM with SEED gave, run now if the file does not say."""
+        if (arm, seed) not in self._done:
+            row = {"about": self.about, "arm": arm, "seed": seed, **run()}
+            self._done[arm, seed] = row
+            if self.path:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                with self.path.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(row) + "\n")
+        return self._done[arm, seed]
+
+
 @dataclass(slots=True)
 class Rows:
     """The figures of one arm over seeds."""
 
-    reports: list[EvaluationReport] = field(default_factory=list)
-    cpu_s: list[float] = field(default_factory=list)
+    rows: list[dict[str, Any]] = field(default_factory=list)
 
     def as_dict(self, episodes: int) -> dict[str, Any]:
         """`success` (or `returns`), one value a seed; `families`, `mean_steps` over seeds; `cpu_s` of training;
         `episodes` trained.
         """
-        known = not any(np.isnan(r.success) for r in self.reports)
-        values = [r.success if known else r.mean_return for r in self.reports]
-        names = sorted({name for r in self.reports for name in r.families})
-        families = {name: _round(np.mean([r.families[name] for r in self.reports])) for name in names}
+        known = all(r["success"] is not None for r in self.rows)
+        names = sorted({name for r in self.rows for name in r["families"]})
+        families = {name: _round(np.mean([r["families"][name] for r in self.rows])) for name in names}
         return {
-            "success" if known else "returns": [_round(v) for v in values],
+            "success" if known else "returns": [_round(r["success" if known else "return"]) for r in self.rows],
             "families": families,
-            "mean_steps": _round(np.mean([r.mean_steps for r in self.reports])),
-            "cpu_s": [_round(c) for c in self.cpu_s],
+            "mean_steps": _round(np.mean([r["steps"] for r in self.rows])),
+            "cpu_s": [_round(r["cpu_s"]) for r in self.rows],
             "episodes": episodes,
         }
+
+
+def tested(arm: Arm, seed: int, make_test: MakeEnv, tests: int) -> dict[str, Any]:
+    """Train ARM with SEED and test it greedily on TESTS draws: its row."""
+    started = time.process_time()
+    policy = arm(seed)
+    cpu_s = time.process_time() - started
+    report: EvaluationReport = evaluate(policy, make_test, episodes=tests, seed=TEST_SEED)
+    return {
+        "success": None if np.isnan(report.success) else report.success,
+        "return": report.mean_return,
+        "steps": report.mean_steps,
+        "families": report.families,
+        "cpu_s": cpu_s,
+    }
 
 
 def measure(
@@ -51,20 +92,20 @@ def measure(
     seeds: Sequence[int],
     tests: int,
     say: Callable[[str], None],
+    log: Log | None = None,
 ) -> dict[str, Any]:
     """Every arm (a training function and its number of episodes) on every seed, interleaved, tested greedily on the
     same TESTS draws.
     """
-    rows = {name: Rows() for name in arms}
+    out = {name: Rows() for name in arms}
+    log = log or Log(None)
     for seed in seeds:
         for name, (arm, _) in arms.items():
-            started = time.process_time()
-            policy = arm(seed)
-            rows[name].cpu_s.append(time.process_time() - started)
-            report = evaluate(policy, make_test, episodes=tests, seed=TEST_SEED)
-            rows[name].reports.append(report)
-            say(f"{name} seed {seed}: {report}, trained in {rows[name].cpu_s[-1]:.1f} CPU s")
-    return {name: rows[name].as_dict(arms[name][1]) for name in arms}
+            row = log.row(name, seed, lambda arm=arm, seed=seed: tested(arm, seed, make_test, tests))  # type: ignore[misc]
+            out[name].rows.append(row)
+            good = row["return"] if row["success"] is None else row["success"]
+            say(f"{name} seed {seed}: {good:.3f}, {row['steps']:.1f} steps, trained in {row['cpu_s']:.1f} CPU s")
+    return {name: out[name].as_dict(arms[name][1]) for name in arms}
 
 
 def file_finding(
@@ -76,24 +117,27 @@ def file_finding(
     trees: int = 50,
     only: Sequence[str] = (),
     root: str | None = None,
+    split: Literal["dev", "test"] = "test",
+    log: Path | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
     """Finding things in unseen trees under unseen wording: random, heuristic, teacher, cloning, count table, DQN and
-    policy gradient, warm and from scratch, all after EPISODES episodes, demonstrations included. Raises UsageError
-    for an arm that does not exist.
+    policy gradient, warm and from scratch, all after EPISODES episodes, demonstrations included. Settings are chosen
+    with the SPLIT dev, never with test. With LOG an interrupted measurement is gone on with. Raises UsageError for an
+    arm that does not exist.
     """
     from wornpath.envs.file_finding import FileFinding
     from wornpath.envs.file_finding_rules import heuristic, teacher
     from wornpath.envs.situation import Situation
     from wornpath.learn import train
-    from wornpath.learn.ppo import PPOConfig
+    from wornpath.learn.ppo import regression
     from wornpath.learn.table import train_table
 
     def make(seed: int) -> Any:
         return FileFinding("train", trees=trees, root=root)
 
     def make_test(seed: int) -> Any:
-        return FileFinding("test", trees=trees, root=root)
+        return FileFinding(split, trees=trees, root=root)
 
     def learn(algorithm: Any, shown: int, length: int = episodes, config: Any = None) -> Arm:
         return lambda seed: train(
@@ -114,47 +158,54 @@ def file_finding(
         ),
         "dqn": (learn("dqn", demonstrations), episodes),
         "ppo": (learn("ppo", demonstrations), episodes),
-        "awr": (learn("ppo", demonstrations, config=PPOConfig(mode="awr")), episodes),
+        "awr": (learn("ppo", demonstrations, config=regression()), episodes),
         "dqn_scratch": (learn("dqn", 0), episodes),
         "ppo_scratch": (learn("ppo", 0), episodes),
-        "awr_scratch": (learn("ppo", 0, config=PPOConfig(mode="awr")), episodes),
+        "awr_scratch": (learn("ppo", 0, config=regression()), episodes),
     }
-    return measure(_chosen(plan, only), make_test, seeds=seeds, tests=tests, say=say)
+    about = {"episodes": episodes, "demonstrations": demonstrations, "tests": tests, "trees": trees, "split": split}
+    kept = Log(log, **about)
+    return measure(_chosen(plan, only), make_test, seeds=seeds, tests=tests, say=say, log=kept)
 
 
 def cartpole(
     *,
-    steps: int = 50_000,
+    steps: int | None = None,
     seeds: Sequence[int] = (0, 1, 2),
     only: Sequence[str] = (),
     evaluations: int = 10,
+    log: Path | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
     """CartPole-v1: ours and, where Stable-Baselines3 is installed, its DQN and PPO, with the same hyper-parameters,
-    runs interleaved; the value of a seed is the mean return of the last EVALUATIONS evaluations of 5 episodes, spread
-    over the last tenth of training.
+    runs interleaved; the value of a seed is the mean return of the last EVALUATIONS evaluations, spread over the last
+    tenth of training. STEPS are those of the algorithm (`bench.cartpole.STEPS`) unless given. With LOG an interrupted
+    measurement is gone on with.
     """
     from wornpath.bench import cartpole as runs
 
-    plan: dict[str, Callable[[int], tuple[float, float]]] = {
+    long: dict[str, int] = runs.STEPS if steps is None else dict.fromkeys(runs.STEPS, steps)
+
+    plan: dict[str, Callable[[int], runs.Run]] = {
         "random": lambda seed: runs.random_return(seed),
-        "dqn": lambda seed: runs.ours("dqn", steps, seed, evaluations),
-        "ppo": lambda seed: runs.ours("ppo", steps, seed, evaluations),
+        "dqn": lambda seed: runs.ours("dqn", long["dqn"], seed, evaluations),
+        "ppo": lambda seed: runs.ours("ppo", long["ppo"], seed, evaluations),
     }
     if runs.sb3_installed():
-        plan["sb3_dqn"] = lambda seed: runs.theirs("dqn", steps, seed, evaluations)
-        plan["sb3_ppo"] = lambda seed: runs.theirs("ppo", steps, seed, evaluations)
+        plan["sb3_dqn"] = lambda seed: runs.theirs("dqn", long["dqn"], seed, evaluations)
+        plan["sb3_ppo"] = lambda seed: runs.theirs("ppo", long["ppo"], seed, evaluations)
+    kept = Log(log, steps=long, evaluations=evaluations)
     out: dict[str, dict[str, Any]] = {}
     for seed in seeds:
         for name, run in _chosen(plan, only).items():
-            value, cpu_s = run(seed)
-            row = out.setdefault(
-                name, {"returns": [], "families": {}, "mean_steps": 0.0, "cpu_s": [], "episodes": 0, "steps": steps}
-            )
-            row["returns"].append(_round(value))
-            row["cpu_s"].append(_round(cpu_s))
-            row["mean_steps"] = _round(np.mean(row["returns"]))  # a step is worth 1
-            say(f"{name} seed {seed}: return {value:.1f}, {cpu_s:.1f} CPU s")
+            got = kept.row(name, seed, lambda run=run, seed=seed: run(seed)._asdict())  # type: ignore[misc]
+            row = out.setdefault(name, {"returns": [], "families": {}, "cpu_s": [], "updates": [], "episodes": 0})
+            for field_name, key in (("returns", "value"), ("cpu_s", "cpu_s"), ("updates", "updates")):
+                row[field_name].append(_round(got[key]))
+            row.update(
+                steps=long.get(name.removeprefix("sb3_"), 0), mean_steps=_round(np.mean(row["returns"]))
+            )  # a step is worth 1
+            say(f"{name} seed {seed}: return {got['value']:.1f}, {got['cpu_s']:.1f} CPU s, {got['updates']} updates")
     return out
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from wornpath.core import Action, Entity
 from wornpath.envs.situation import action_text
-from wornpath.experience.text import content_words, identifiers, key_phrases
+from wornpath.experience.text import content_words, has_cjk, identifiers, key_phrases
 
 _HIT = re.compile(r"^(.+?):(\d+): (.*)$")
 _PAIR = re.compile(r"^(.{1,80})(?:[:=]\s+|\s*：\s*)(\S.*)$|^([\w.-]{1,40})=(\S.*)$")
@@ -41,7 +41,7 @@ class Explorer:
         self.goal = goal
         self._words = content_words(goal)
         self._things = identifiers(goal)
-        self._phrases = key_phrases(goal)
+        self._phrases = list(key_phrases(goal))
         self._seen: dict[str, _Seen] = {}
         self._done: set[str] = set()
 
@@ -49,6 +49,8 @@ class Explorer:
         """Take in what ACTION (None: the listing shown at the start) returned."""
         if action is not None:
             self._done.add(action.canonical)
+            if action.tool == "search_text" and result == "empty":
+                self._shorten(str(action.arguments.get("query", "")))
         if result not in ("ok", ""):
             return
         lines = [line for line in text.split("\n") if line and not line.startswith(MORE)]
@@ -90,6 +92,17 @@ class Explorer:
         out += self._fresh("list_files", "path", [v for v, _ in self._ranked(folders)], 1)
         out.append(action_text("finish", answer=""))
         return out
+
+    def _shorten(self, query: str) -> None:
+        """A Chinese QUERY that nothing holds may be a name with a word of the sentence before or after it, for there are
+        no spaces: what is left of it without either comes next.
+        """
+        if not has_cjk(query) or len(query) < 3:
+            return
+        cut = 1 if len(query) == 3 else 2
+        left = [part for part in (query[:-cut], query[cut:]) if part not in self._phrases]
+        place = self._phrases.index(query) + 1 if query in self._phrases else 0
+        self._phrases[place:place] = left
 
     def _fresh(self, tool: str, name: str, values: Iterable[str], limit: int) -> list[str]:
         """The first LIMIT calls of TOOL not made yet."""

@@ -11,8 +11,8 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Callable, Sequence
-from fnmatch import fnmatch
+from collections.abc import Callable, Iterator, Sequence
+from fnmatch import translate
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from gymnasium import spaces
 
 from wornpath.core import Action, UsageError
 from wornpath.envs.explorer import MORE, Explorer
-from wornpath.envs.names import FAMILIES, GOALS, TRAIN_FAMILIES, Language, Split
+from wornpath.envs.names import DEV_FAMILIES, FAMILIES, GOALS, TRAIN_FAMILIES, Language, Split
 from wornpath.envs.situation import parse_action
 from wornpath.envs.trees import Fact, plant
 from wornpath.experience.text import is_stale
@@ -38,13 +38,15 @@ class Folder:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.paths = sorted(p.relative_to(root).as_posix() for p in root.rglob("*") if p.is_file())
+        self.paths = sorted(_walk(str(root)))
+        self._parts = [path.lower().split("/") for path in self.paths]
         self._texts: dict[str, str] = {}
         self._lower: dict[str, str] = {}
 
     def text(self, path: str) -> str:
         if path not in self._texts:
-            self._texts[path] = (self.root / path).read_text(encoding="utf-8")
+            with open(f"{self.root}/{path}", "rb") as file:  # noqa: PTH123 (thousands of small files: Path costs more)
+                self._texts[path] = file.read().decode("utf-8")
         return self._texts[path]
 
     def list_files(self, path: str) -> tuple[str, str]:
@@ -59,8 +61,8 @@ class Folder:
 
     def find_files(self, pattern: str) -> tuple[str, str]:
         """Paths whose file or folder names match PATTERN, upper and lower case alike."""
-        wanted = pattern.lower()
-        return _output([p for p in self.paths if any(fnmatch(part, wanted) for part in p.lower().split("/"))])
+        wanted = re.compile(translate(pattern.lower())).match
+        return _output([p for p, parts in zip(self.paths, self._parts, strict=True) if any(map(wanted, parts))])
 
     def search_text(self, query: str) -> tuple[str, str]:
         """Lines that hold QUERY, upper and lower case alike, as `path:line: text`."""
@@ -86,7 +88,14 @@ def _output(lines: list[str]) -> tuple[str, str]:
     return "\n".join([*lines[:MAX_LINES], *more]), "ok"
 
 
-@lru_cache(maxsize=64)
+def _walk(root: str) -> Iterator[str]:
+    """The files under ROOT, named from there."""
+    for folder, _, names in os.walk(root):
+        prefix = folder[len(root) + 1 :].replace(os.sep, "/")
+        yield from (f"{prefix}/{name}" if prefix else name for name in names)
+
+
+@lru_cache(maxsize=128)
 def _folder(root: str) -> Folder:
     return Folder(Path(root))
 
@@ -110,7 +119,7 @@ class FileFinding(gymnasium.Env[str, str]):
         system's temporary directory if not given). FAMILIES and LANGUAGE restrict the goals. Raises UsageError for a
         family that does not exist.
         """
-        known = TRAIN_FAMILIES if split == "train" else FAMILIES
+        known = {"train": TRAIN_FAMILIES, "dev": DEV_FAMILIES, "test": FAMILIES}[split]
         unknown = set(families or ()) - set(known)
         if unknown:
             raise UsageError(

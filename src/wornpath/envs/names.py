@@ -1,11 +1,13 @@
-"""Names and sentences that file-finding trees and goals are made of, train and test disjoint in every pool."""
+"""Names and sentences that file-finding trees and goals are made of: train, dev (for choosing settings and features) and
+test, disjoint in every pool.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
-Split = Literal["train", "test"]
+Split = Literal["train", "dev", "test"]
 Language = Literal["en", "zh"]
 
 
@@ -43,6 +45,19 @@ NAMES: dict[tuple[Split, Language], Names] = {
         _split("copper wire, steel bolts, oak planks, glass panes, rubber seals"),
         _split("Hamburg, Bremen, Leipzig, Dresden"),
     ),
+    ("dev", "en"): Names(
+        _split("invoicing, forecast, webhooks, sessions, media, translator, backlog, sensors, exporter, vouchers"),
+        _split("Acme, Oscorp, Aperture, Tyrell, Gringotts, Dunder, Pied Piper, Massive"),
+        _split(
+            "Rosa Delgado, Peter Lind, Mia Larsen, David Okafor, Irene Costa, Tomas Varga, Hanna Virtanen, Carl Jansen, "
+            "Yara Haddad"
+        ),
+        _split("Granite, Willow, Comet, Delta, Maple, Sierra, Anchor"),
+        _split("wrong address, early payment, new price list, trial period, visa papers, fire drill"),
+        _split("scan, pack, group, clean, score, route"),
+        _split("wool blankets, clay tiles, zinc plates, paper rolls, cork boards"),
+        _split("Oslo, Malmo, Tampere, Aarhus"),
+    ),
     ("test", "en"): Names(
         _split("payments, inventory, scheduler, notifier, accounts, recommender, uploader, tracking, loyalty, audit"),
         _split("Globex, Initech, Hooli, Vandelay, Stark, Wonka, Umbrella, Cyberdyne, Soylent"),
@@ -66,6 +81,16 @@ NAMES: dict[tuple[Split, Language], Names] = {
         _split("铜线, 钢管, 木板, 玻璃片, 橡胶圈"),
         _split("苏州, 无锡, 常州"),
     ),
+    ("dev", "zh"): Names(
+        _split("开票, 预测, 回调, 会话, 媒体, 翻译, 排班, 传感"),
+        _split("正阳建材, 海纳旅游, 云峰化工, 立信会计, 百川纸业, 国丰粮油, 银杏出版"),
+        _split("何军, 高洁, 林涛, 罗敏, 梁艳, 宋凯, 唐宁"),
+        _split("昆仑, 长河, 银杉, 海棠, 白鹭"),
+        _split("地址错误, 提前付款, 试用期限, 签证材料, 消防演习"),
+        _split("scan, pack, group, clean, score, route"),
+        _split("毛毯, 瓷砖, 锌板, 纸卷, 软木"),
+        _split("大连, 宁波, 昆明"),
+    ),
     ("test", "zh"): Names(
         _split("支付, 库存, 调度, 通知, 账户, 推荐, 物流, 会员"),
         _split("天宇集团, 恒通运输, 嘉禾医药, 博文教育, 盛世传媒, 安泰保险, 凯旋体育"),
@@ -80,8 +105,10 @@ NAMES: dict[tuple[Split, Language], Names] = {
 
 SETTINGS: dict[tuple[Split, Language], tuple[str, ...]] = {
     ("train", "en"): ("port", "timeout", "region", "workers"),
+    ("dev", "en"): ("interval", "quota", "shards", "zone"),
     ("test", "en"): ("memory", "retention", "replicas", "port"),
     ("train", "zh"): ("端口", "超时", "区域", "线程数"),
+    ("dev", "zh"): ("间隔", "配额", "分片数", "分区"),
     ("test", "zh"): ("内存", "保留天数", "副本数", "端口"),
 }
 
@@ -92,6 +119,8 @@ GOALS: dict[str, dict[tuple[Split, Language], tuple[str, ...]]] = {
             "What {key} does the {service} service run with?",
             "Tell me the {key} in the configuration of {service}.",
         ),
+        ("dev", "en"): ("What has been configured as {key} in {service}?", "Check the {key} of our {service} service."),
+        ("dev", "zh"): ("{service}服务用的{key}是多少?", "看看{service}服务把{key}设成了什么"),
         ("test", "en"): (
             "{service} service: look up its {key}",
             "I need to know the {key} that {service} has been given.",
@@ -105,6 +134,8 @@ GOALS: dict[str, dict[tuple[Split, Language], tuple[str, ...]]] = {
             "How much is invoice {number} to {company} in total?",
             "Find the total on {number}.",
         ),
+        ("dev", "en"): ("I need the total that invoice {number} comes to.", "Total for {number} ({company})?"),
+        ("dev", "zh"): ("{number}号发票一共合计多少?", "帮我看发票{number}的合计数"),
         ("test", "en"): ("{number}: total amount?", "Look up invoice {number} and give me its total."),
         ("train", "zh"): ("发票{number}的合计是多少?", "{company}的发票{number}合计多少钱?"),
         ("test", "zh"): ("请查发票{number}合计金额", "给我{number}这张发票的合计"),
@@ -114,6 +145,11 @@ GOALS: dict[str, dict[tuple[Split, Language], tuple[str, ...]]] = {
             "Who signed the letter to {company} about {subject}?",
             "Our letter to {company} on {subject}: who signed it?",
         ),
+        ("dev", "en"): (
+            "Whose name is signed under the {subject} letter for {company}?",
+            "{company}, letter on {subject}: signed by?",
+        ),
+        ("dev", "zh"): ("{company}的{subject}来信由谁签名?", "关于{subject}寄给{company}的信,签名的人是谁?"),
         ("test", "en"): (
             "Find the person who signed the {subject} letter to {company}.",
             "By whom was the letter to {company} regarding {subject} signed?",
@@ -123,6 +159,8 @@ GOALS: dict[str, dict[tuple[Split, Language], tuple[str, ...]]] = {
     },
     "contact": {
         ("train", "en"): ("What is the phone number of {person}?", "Tell me the phone of {person}."),
+        ("dev", "en"): ("How can I reach {person} by phone?", "Phone number for {person}?"),
+        ("dev", "zh"): ("怎么打电话给{person}?", "{person}的联系电话"),
         ("test", "en"): ("I want to call {person}: which phone number?", "{person} phone"),
         ("train", "zh"): ("{person}的电话是多少?", "请给我{person}的电话。"),
         ("test", "zh"): ("我要打给{person},电话号码是什么?", "查{person}电话"),
@@ -132,6 +170,11 @@ GOALS: dict[str, dict[tuple[Split, Language], tuple[str, ...]]] = {
             "Which error code did the {service} service log on {date}?",
             "What was the error code of {service} on {date}?",
         ),
+        ("dev", "en"): (
+            "On {date} {service} failed; with what error code?",
+            "{service} log of {date}: which code came with the error?",
+        ),
+        ("dev", "zh"): ("{date}那天{service}服务的错误代码是哪个?", "{service}服务{date}报错,给我代码"),
         ("test", "en"): (
             "{date}, {service}: error code in the log?",
             "Give the code of the error that {service} hit on {date}.",
@@ -141,6 +184,11 @@ GOALS: dict[str, dict[tuple[Split, Language], tuple[str, ...]]] = {
     },
     "code": {
         ("train", "en"): ("In which file is the function {function} defined?", "Where is {function} defined?"),
+        ("dev", "en"): (
+            "Show me which file defines {function}.",
+            "Path to the source file where {function} has its definition?",
+        ),
+        ("dev", "zh"): ("{function}这个函数在什么文件里定义?", "给出定义{function}的文件"),
         ("test", "en"): ("Locate the file with the definition of {function}.", "{function} is defined in what file?"),
         ("train", "zh"): ("函数{function}定义在哪个文件?", "哪个文件定义了{function}?"),
         ("test", "zh"): ("找到定义{function}的文件路径", "{function}函数的定义位于哪份文件?"),
@@ -150,6 +198,11 @@ GOALS: dict[str, dict[tuple[Split, Language], tuple[str, ...]]] = {
             "Which file holds the latest minutes of project {project}?",
             "Find the file with the most recent minutes of {project}.",
         ),
+        ("dev", "en"): (
+            "Where are the latest {project} minutes kept?",
+            "Which file has the minutes of the last {project} meeting?",
+        ),
+        ("dev", "zh"): ("{project}项目最近的会议纪要在哪里?", "要{project}最新一次会议纪要的文件"),
         ("test", "en"): (
             "Path of the newest minutes for {project}, please.",
             "The last minutes of the {project} project: what file?",
@@ -164,7 +217,12 @@ GOALS: dict[str, dict[tuple[Split, Language], tuple[str, ...]]] = {
         ),
         ("test", "zh"): ("{place}仓库还有多少{item}?", "{place}的{item}数量是多少?"),
     },
+    "mail": {
+        ("dev", "en"): ("What is the mail of {person}?", "I have to write to {person}: which mail?"),
+        ("dev", "zh"): ("{person}的邮箱是什么?", "查一下{person}用哪个邮箱"),
+    },
 }
-"""Sentences by family. `stock` has none for training: it is met only in tests."""
-FAMILIES: tuple[str, ...] = tuple(GOALS)
+"""Sentences by family. `stock` has none but for tests, `mail` none but for dev."""
+FAMILIES: tuple[str, ...] = tuple(f for f in GOALS if ("test", "en") in GOALS[f])
+DEV_FAMILIES: tuple[str, ...] = tuple(f for f in GOALS if ("dev", "en") in GOALS[f])
 TRAIN_FAMILIES: tuple[str, ...] = tuple(f for f in FAMILIES if ("train", "en") in GOALS[f])

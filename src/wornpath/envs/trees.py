@@ -112,12 +112,13 @@ def _services(t: _Tree) -> None:
 def _values(t: _Tree) -> dict[str, str]:
     made = {
         **dict.fromkeys(("port", "端口"), str(t.rng.randint(3000, 9999))),
-        **dict.fromkeys(("timeout", "超时"), f"{t.rng.randint(5, 90)}s"),
+        **dict.fromkeys(("timeout", "超时", "interval", "间隔"), f"{t.rng.randint(5, 90)}s"),
         **dict.fromkeys(
-            ("region", "区域"), t.rng.choice(["eu-west", "us-east", "ap-south", "cn-north"]) + f"-{t.rng.randint(1, 9)}"
+            ("region", "区域", "zone", "分区"),
+            t.rng.choice(["eu-west", "us-east", "ap-south", "cn-north"]) + f"-{t.rng.randint(1, 9)}",
         ),
-        **dict.fromkeys(("workers", "线程数"), str(t.rng.randint(2, 64))),
-        **dict.fromkeys(("memory", "内存"), f"{t.rng.randint(1, 64) * 128}MB"),
+        **dict.fromkeys(("workers", "线程数", "shards", "分片数"), str(t.rng.randint(2, 64))),
+        **dict.fromkeys(("memory", "内存", "quota", "配额"), f"{t.rng.randint(1, 64) * 128}MB"),
         **dict.fromkeys(("retention", "保留天数"), f"{t.rng.randint(7, 400)}d"),
         **dict.fromkeys(("replicas", "副本数"), str(t.rng.randint(1, 12))),
     }
@@ -241,8 +242,9 @@ def _people(t: _Tree) -> None:
     path = t.add("人员/通讯录.csv" if t.zh else "people/directory.csv", head, *table)
     older = [f"{p},0{t.rng.randint(20, 99)}-{t.rng.randint(100000, 999999)},-,-" for p in rows]
     t.add(t.stale(path), head, *older)
-    for person, (phone, _) in rows.items():
+    for person, (phone, mail) in rows.items():
         t.fact("contact", phone, path, person=person)
+        t.fact("mail", mail, path, person=person)
 
 
 def _minutes(t: _Tree) -> None:

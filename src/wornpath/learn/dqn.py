@@ -112,7 +112,7 @@ class DQN:
         self.rng = np.random.default_rng([seed, 1])
         self.network = TrainableNetwork(spec, np.random.default_rng([seed, 2]))
         self.target = TrainableNetwork(spec, np.random.default_rng([seed, 2]))
-        self.optimiser = torch.optim.Adam(self.network.parameters(), lr=config.learning_rate)
+        self.optimiser = torch.optim.Adam(self.network.parameters(), lr=config.learning_rate, fused=True)
         self.replay = Replay(config.capacity, balanced=config.balanced, priority=config.priority)
         self.alpha = config.alpha
         self.steps = self.updates = 0

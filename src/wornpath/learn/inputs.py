@@ -73,9 +73,8 @@ def pack(inputs: Sequence[Inputs], spec: Spec) -> Packed:
     """INPUTS as one batch for a network of SPEC."""
     size = len(inputs)
     if spec.kind == "vector":
-        rows = torch.from_numpy(np.stack([i.rows for i in inputs]))
-        bias = torch.from_numpy(np.stack([i.bias for i in inputs]))
-        trust = torch.from_numpy(np.stack([i.trust for i in inputs]))
+        rows = torch.from_numpy(np.concatenate([i.rows for i in inputs]).reshape(size, -1))
+        bias, trust = _alike([i.bias for i in inputs]), _alike([i.trust for i in inputs])
         return Packed(rows, None, None, None, (size, spec.outputs), bias, trust)
     counts = np.fromiter((len(i.bias) for i in inputs), dtype=np.int64, count=size)
     widest = int(counts.max())
@@ -103,6 +102,13 @@ def pack(inputs: Sequence[Inputs], spec: Spec) -> Packed:
         torch.from_numpy(bases.reshape(shape)),
         torch.from_numpy(trusts.reshape(shape)),
     )
+
+
+def _alike(rows: Sequence[Array]) -> Tensor:
+    """ROWS as a matrix, without a copy where they are one array again and again, as with plain vectors."""
+    if all(row is rows[0] for row in rows):
+        return torch.from_numpy(rows[0]).expand(len(rows), -1)
+    return torch.from_numpy(np.concatenate(rows).reshape(len(rows), -1))
 
 
 def column(values: Sequence[float] | npt.NDArray[np.float64]) -> Tensor:

@@ -22,7 +22,7 @@ from wornpath.core import Transition
 from wornpath.learn.dqn import DQN, DQNConfig
 from wornpath.learn.inputs import NEVER, Inputs, Step
 from wornpath.learn.learner import Learner
-from wornpath.learn.ppo import PPO, PPOConfig
+from wornpath.learn.ppo import PPO, regression
 from wornpath.policy import features, live
 from wornpath.policy.calibration import reliability, said_of_runs
 from wornpath.policy.choice import mixed_prior, shrinkage
@@ -158,7 +158,7 @@ def _learner(config: LiveConfig) -> Learner:
     if config.algorithm == "dqn":
         dqn = DQNConfig(gamma=GAMMA, learning_starts=1)
         return DQN(of_live(DQN.spec_for(dqn, kind="rows", inputs=live.WIDTH)), dqn, config.seed)
-    ppo = PPOConfig(mode="awr", gamma=GAMMA, n0=DQNConfig().n0)
+    ppo = regression(gamma=GAMMA, n0=DQNConfig().n0)
     return PPO(of_live(PPO.spec_for(ppo, kind="rows", inputs=live.WIDTH)), ppo, config.seed)
 
 

@@ -14,7 +14,9 @@ latest, defines, keyed) and `detail`, the text in which the value was met."""
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -37,9 +39,10 @@ NAMES: tuple[str, ...] = (
     *("tried", "tool_tried", "same_tool"),
     *("depth", "stale", "kind_asked", "keyed"),
     *("line_in_goal", "goal_in_line", "line_lead", "hits"),
+    *("line_roots_in_goal", "roots_lead", "argument_new", "place_tried", "best_read", "best_answer"),
 )
 WIDTH = len(NAMES)
-SIGNATURE = digest("|".join(NAMES) + "|v1")
+SIGNATURE = digest("|".join(NAMES) + "|v2")
 """Changes whenever the meaning of a row does; version files carry it."""
 
 _TOOLS = {"list_files": 0, "read_file": 1, "find_files": 2, "search_text": 3, "finish": 4}
@@ -61,9 +64,14 @@ _LEADS = tuple(
         ("goal_in_argument", "argument_lead"),
         ("goal_in_context", "context_lead"),
         ("goal_in_line", "line_lead"),
+        ("line_roots_in_goal", "roots_lead"),
     )
 )
-_ANSWERS = NAMES.index("answers_on_offer")
+_ANSWERS, _NEW = NAMES.index("answers_on_offer"), NAMES.index("argument_new")
+_CONTEXT = NAMES.index("goal_in_context")
+_BEST = tuple(
+    (_TOOLS[tool], NAMES.index(name)) for tool, name in (("read_file", "best_read"), ("finish", "best_answer"))
+)
 
 
 def argument(action: Action) -> str:
@@ -124,11 +132,11 @@ def asked_kind(goal: str) -> str:
 
 def value_kind(text: str) -> str:
     """What TEXT is: path, date, who (a name) or value (a number or anything else)."""
-    if "/" in text or re.search(r"\w\.[a-z]{1,4}$", text):
+    if "/" in text or ("@" not in text and re.search(r"\w\.[a-z]{1,4}$", text)):
         return "path"
     if _DATE.search(text):
         return "date"
-    return "value" if _NUMBER.match(text) or any(c.isdigit() for c in text) else "who"
+    return "value" if _NUMBER.match(text) or any(c.isdigit() or c == "@" for c in text) else "who"
 
 
 def dense(state: State, candidates: Sequence[Candidate]) -> Array:
@@ -141,6 +149,10 @@ def dense(state: State, candidates: Sequence[Candidate]) -> Array:
         out[i] = context.row(candidate.action)
     _leads(out)
     out[:, _ANSWERS] = min(1.0, float(out[:, 4].sum()) / 5)
+    for kind, target in _BEST:  # what else is on offer, so that looking further can be weighed against it
+        out[:, target] = (out[:, kind] * out[:, _CONTEXT]).max()
+    for i, own in enumerate(context.asked_for):
+        out[i, _NEW] = _share(own - context.met, own)
     return out
 
 
@@ -190,6 +202,13 @@ class _Context:
         self.last_tool = str(f.get("last_tool", ""))
         self.observed = content_words(str(f.get("observation", ""))[:2000])
         self.entities: dict[str, Entity] = {e.value: e for e in state.entities}
+        self.goal_roots = _roots(self.goal_words)
+        self.met: set[str] = set()
+        """Words of what the candidates' arguments were met in."""
+        self.places = Counter(e.value.rpartition("/")[0] for e in state.entities if "opened" in e.roles)
+        """How many files of a folder have been opened."""
+        self.asked_for: list[frozenset[str]] = []
+        """Words of the goal in each candidate's argument."""
         roles = {role for e in state.entities for role in e.roles}
         last = str(f.get("last_result", ""))
         step = f.get("step", 0)
@@ -210,6 +229,8 @@ class _Context:
         kind = [0.0] * 6
         kind[_TOOLS.get(action.tool, 5)] = 1.0
         own, seen = content_words(text), content_words(detail)
+        self.met |= seen
+        self.asked_for.append(own & self.goal_words)
         own_kind = value_kind(text)
         lower, lower_detail = text.lower(), detail.lower()
         return [
@@ -234,23 +255,32 @@ class _Context:
             float(own_kind == self.asked),
             float(entity is not None and "keyed" in entity.roles),
             *self._lines(entity, own),
+            *(0.0, min(1.0, self.places.get(text.rpartition("/")[0], 0) / 4) if "/" in text else 0.0, 0.0, 0.0),
         ]
 
     def _lines(self, entity: Entity | None, own: frozenset[str]) -> list[float]:
-        """How much of the very line the value stands in (of the best line met in a file) is about the goal, and how
-        many lines were met.
+        """How much of the very line the value stands in (of the best line met in a file) is about the goal, how many
+        lines were met, and how much of the line is about the goal by the roots of its words.
         """
         if entity is None or not entity.detail:
-            return [0.0] * 4
+            return [0.0] * 6
         lines = entity.detail.partition(": ")[2].split(" | ")
         about = lines if entity.kind == "file" else lines[-1:]
         told = [content_words(line) - (own - self.goal_words) for line in about]
         best = max(told, key=lambda w: _share(self.goal_words, w))
-        return [_share(best, self.goal_words), _share(self.goal_words, best), 0.0, min(1.0, len(lines) / 4)]
+        hits = min(1.0, len(lines) / 4)
+        roots = _share(_roots(best), self.goal_roots)
+        return [_share(best, self.goal_words), _share(self.goal_words, best), 0.0, hits, roots, 0.0]
 
     def _roles(self, entity: Entity | None) -> list[float]:
         roles = entity.roles if entity else ()
         return [float(role in roles) for role in _ROLES]
+
+
+@lru_cache(maxsize=4096)
+def _roots(words: frozenset[str]) -> frozenset[str]:
+    """WORDS without their endings: the first four letters, and single Chinese characters, so that 出错 meets 错误."""
+    return frozenset(root for w in words for root in ((w[:4],) if w.isascii() else w))
 
 
 def _mapping(value: Any) -> Mapping[str, int]:

@@ -297,7 +297,10 @@ def textworld(
 
 @bench_group.command("cartpole")
 def cartpole(
-    steps: Annotated[int, typer.Option("--steps", min=100, help="Training steps a seed.")] = 50_000,
+    steps: Annotated[
+        int | None,
+        typer.Option("--steps", min=100, help="Training steps a seed; as many as the algorithm needs if not given."),
+    ] = None,
     seeds: Seeds = 3,
     only: Arms = "",
     json: Json = False,
