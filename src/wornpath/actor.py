@@ -10,9 +10,9 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from wornpath import material
 from wornpath.core import (
     Action,
     Candidate,
@@ -36,7 +36,6 @@ from wornpath.guard.preview import preview
 from wornpath.judge import final, predicates
 from wornpath.llm.chat import Chat, Completion, Message
 from wornpath.llm.parse import parse_json
-from wornpath.llm.tokens import clip
 from wornpath.planner import Planner
 from wornpath.policy import Policy
 from wornpath.proposer import CONTROLS, Offer, Proposer
@@ -44,7 +43,6 @@ from wornpath.recaller import Recalled, Recaller, merged
 from wornpath.tools import Tool, ToolContext
 from wornpath.tools.calling import call
 from wornpath.tools.documents import overview
-from wornpath.tools.documents import preview as beginning
 from wornpath.writer import Writer, unfenced
 
 if TYPE_CHECKING:
@@ -465,67 +463,17 @@ class Actor:
         for name in (n for n in tool.text if n not in action.arguments):
             kind = tool.text[name]
             self.session.check()
-            problem = self._problem(tool, kind)
-            files = self._telling_files()
-            messages = self.writer.messages(tool, name, action, tracker, self._material(files), files, problem)
+            problem = material.problem(tracker, tool, kind)
+            files = material.telling_files(tracker, self.context.workspace)
+            about = material.about(
+                tracker, self.context.workspace, files, self.chat.sizes, self.session.provenance.glimpse
+            )
+            messages = self.writer.messages(tool, name, action, tracker, about, files, problem)
             stream = partial(self.on_text, "argument") if self.on_text else None
             request = self.writer.write(messages, retry=bool(problem), on_text=stream)
             completion = await self.ask("argument", messages, request)
             action = Action.of(action.tool, {**action.arguments, name: unfenced(completion.text, kind)})
         return action
-
-    def _problem(self, tool: Tool, kind: str) -> str:
-        """What went wrong with the text written before, for the one that is to be better."""
-        tracker = self.session.tracker
-        if kind != "code" or not tracker.last_code:
-            return "The text was checked before and is not right yet." if tracker.checks == "failed" else ""
-        if tracker.last is not None and tracker.last.tool == tool.name and tracker.last_result != "ok":
-            if tracker.subtask_steps % 2 == 0:  # what it clung to twice is better not shown again
-                said = tracker.last_text.strip().splitlines() or ["it gave no reason"]
-                return f"A program for this failed before: {said[-1][:200]}"
-            return (
-                f"This program was tried:\n```python\n{tracker.last_code.strip()}\n```\nIt failed:\n{tracker.last_text}\n"
-                "Write the program again without this mistake."
-            )
-        if tracker.checks == "failed":
-            return (
-                f"This program was run:\n```python\n{tracker.last_code.strip()}\n```\nIt printed:\n{tracker.last_text}\n"
-                "Its result was checked and is wrong. Compare it with the task and the files word by word, and write it again, corrected."
-            )
-        return ""
-
-    def _material(self, files: Sequence[str]) -> str:
-        """What a text or program is about: the folders, the last result, and the beginnings of FILES; within `argument_context` tokens."""
-        tracker, room = self.session.tracker, self.chat.sizes.argument_context
-        parts = [f"Files: {overview(self.context.workspace, budget_chars=self.chat.sizes.state)}"]
-        last = tracker.last
-        if (
-            last is not None
-            and tracker.last_result == "ok"
-            and last.tool not in CONTROLS
-            and last.arguments.get("path") not in files
-        ):
-            parts.append(f"Result of {last.tool}: {clip(tracker.last_text, room // 3)}")
-        for path in files:
-            text = clip(beginning(path, room, self.context.workspace), room // max(3, len(files)))
-            if text.strip():
-                parts.append(f"{path} begins:\n{text}")
-                self.session.provenance.glimpse(text, path)
-        return "\n".join(parts)
-
-    def _telling_files(self, most: int = 3) -> list[str]:
-        """Files named in the goal or the subtask, what this run wrote last, two of a named folder, then the first of each type."""
-        tracker = self.session.tracker
-        texts = (tracker.goal.text if tracker.goal else "", tracker.active.description if tracker.active else "")
-        wanted = " ".join(texts).casefold()
-        files = [entry.path for entry in self.context.workspace.iter_files() if not entry.hidden]
-        named = [f for f in files if f.casefold() in wanted or f.rsplit("/", 1)[-1].casefold() in wanted]
-        written = sorted((f for f in files if f in tracker.changed), key=lambda p: -tracker.changed[p])
-        in_named_folder = [f for f in files if "/" in f and f.rsplit("/", 1)[0].casefold() in wanted]
-        kinds: dict[str, str] = {}
-        for path in files:
-            kinds.setdefault(Path(path).suffix.casefold(), path)
-        return list(dict.fromkeys([*named[:most], *written[:1], *in_named_folder[:2], *kinds.values()]))[:most]
 
     # -- evaluate ----------------------------------------------------------------------------------
 

@@ -1,0 +1,74 @@
+"""What a program or text is written from: the files that tell most, what was done last, and what went wrong with the one before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import PurePosixPath
+
+from wornpath.experience import Tracker
+from wornpath.llm.chat import Sizes
+from wornpath.llm.tokens import clip
+from wornpath.proposer import CONTROLS
+from wornpath.tools import Tool, Workspace
+from wornpath.tools.documents import overview, preview
+
+
+def problem(tracker: Tracker, tool: Tool, kind: str) -> str:
+    """What went wrong with the text written before for TOOL, a program if KIND is `code`; empty where nothing did."""
+    if kind != "code" or not tracker.last_code:
+        return "The text was checked before and is not right yet." if tracker.checks == "failed" else ""
+    if tracker.last is not None and tracker.last.tool == tool.name and tracker.last_result != "ok":
+        if tracker.subtask_steps % 2 == 0:  # what it clung to twice is better not shown again
+            said = tracker.last_text.strip().splitlines() or ["it gave no reason"]
+            return f"A program for this failed before: {said[-1][:200]}"
+        return (
+            f"This program was tried:\n```python\n{tracker.last_code.strip()}\n```\nIt failed:\n{tracker.last_text}\n"
+            "Write the program again without this mistake."
+        )
+    if tracker.checks == "failed":
+        return (
+            f"This program was run:\n```python\n{tracker.last_code.strip()}\n```\nIt printed:\n{tracker.last_text}\n"
+            "Its result was checked and is wrong. Compare it with the task and the files word by word, and write it again, corrected."
+        )
+    return ""
+
+
+def about(
+    tracker: Tracker,
+    workspace: Workspace,
+    files: Sequence[str],
+    sizes: Sizes,
+    shown: Callable[[str, str], None],
+) -> str:
+    """The folders, the last result, and the beginnings of FILES; within `sizes.argument_context` tokens. SHOWN is told each text with the
+    file that it is from."""
+    room = sizes.argument_context
+    parts = [f"Files: {overview(workspace, budget_chars=sizes.state)}"]
+    last = tracker.last
+    if (
+        last is not None
+        and tracker.last_result == "ok"
+        and last.tool not in CONTROLS
+        and last.arguments.get("path") not in files
+    ):
+        parts.append(f"Result of {last.tool}: {clip(tracker.last_text, room // 3)}")
+    for path in files:
+        text = clip(preview(path, room, workspace), room // max(3, len(files)))
+        if text.strip():
+            parts.append(f"{path} begins:\n{text}")
+            shown(text, path)
+    return "\n".join(parts)
+
+
+def telling_files(tracker: Tracker, workspace: Workspace, most: int = 3) -> list[str]:
+    """Files named in the goal or the subtask, what this run wrote last, two of a named folder, then the first of each type."""
+    texts = (tracker.goal.text if tracker.goal else "", tracker.active.description if tracker.active else "")
+    wanted = " ".join(texts).casefold()
+    files = [entry.path for entry in workspace.iter_files() if not entry.hidden]
+    named = [f for f in files if f.casefold() in wanted or f.rsplit("/", 1)[-1].casefold() in wanted]
+    written = sorted((f for f in files if f in tracker.changed), key=lambda p: -tracker.changed[p])
+    in_named_folder = [f for f in files if "/" in f and f.rsplit("/", 1)[0].casefold() in wanted]
+    kinds: dict[str, str] = {}
+    for path in files:
+        kinds.setdefault(PurePosixPath(path).suffix.casefold(), path)
+    return list(dict.fromkeys([*named[:most], *written[:1], *in_named_folder[:2], *kinds.values()]))[:most]
