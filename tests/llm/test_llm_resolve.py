@@ -68,7 +68,7 @@ def test_a_key_goes_only_where_it_was_meant_to(monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.parametrize("name", [None, "local", "local:small"])
 def test_weights_that_are_not_here_need_a_person(name: str | None) -> None:
-    with pytest.raises(NeedsPerson, match=r"GB, Apache-2\.0\); run `wornpath models pull local") as caught:
+    with pytest.raises(NeedsPerson, match=r"GB, Apache-2\.0\); fetch them with `wornpath models pull local") as caught:
         resolve(name)
     assert caught.value.exit_code == 4
 

@@ -66,11 +66,12 @@ def _embedded(
 
     try:
         file = weights.path(wanted, progress)
-    except ModelUnavailable:
+    except ModelUnavailable as missing:
         if confirm is None and not assume_yes:
+            what = str(missing).partition(";")[0]  # not here yet, or damaged
             raise NeedsPerson(
-                f"The model {wanted.name} needs its weights fetched first ({wanted.bytes / 1e9:.1f} GB, {wanted.licence}); "
-                f"run `wornpath models pull {wanted.name}`, or agree with --yes."
+                f"{what} ({wanted.bytes / 1e9:.1f} GB, {wanted.licence}); fetch them with `wornpath models pull {wanted.name}`, "
+                "or agree with --yes."
             ) from None
         file = weights.pull(wanted, progress=progress, confirm=None if assume_yes else confirm)
     return EmbeddedChat(file, model=file.stem, seed=seed)
