@@ -371,7 +371,7 @@ class Actor:
         except ToolError as error:
             seen = Observation.of(str(error), "error")
         seen = session.provenance.label(tool, action, self._whole(tool, seen))
-        self._artifacts(seen)
+        self._artifacts(seen, action)
         seconds = round(time.monotonic() - started, 3)
         session.record("action.finished", {"id": key, "observation": to_json(seen), "seconds": seconds})
         return seen
@@ -391,7 +391,7 @@ class Actor:
         """Record an action that needed no tool call: its start (unless it was recorded before) and what came of it, in one commit, so that
         a refused action never looks like one that was cut off."""
         key = self._id(action)
-        self._artifacts(seen)
+        self._artifacts(seen, action)
         records: list[tuple[EventType, Mapping[str, Any]]] = []
         if started:
             start = {"id": key, "action": to_json(action), "risk": risk, "idempotent": True}
@@ -423,11 +423,11 @@ class Actor:
             return left.id
         return digest(f"{self.session.run_id}:{self.session.budget.steps}:{action.key}")[:8]
 
-    def _artifacts(self, seen: Observation) -> None:
+    def _artifacts(self, seen: Observation, action: Action) -> None:
         for path in seen.changed[:MAX_ARTIFACTS]:
-            self._artifact(path, seen)
+            self._artifact(path, seen, action)
 
-    def _artifact(self, path: str, seen: Observation) -> None:
+    def _artifact(self, path: str, seen: Observation, action: Action) -> None:
         workspace = self.context.workspace
         if (workspace.root / path).is_symlink():
             return
@@ -440,7 +440,7 @@ class Actor:
         self._left[path] = sha256
         media_type = mimetypes.guess_type(path)[0] or "application/octet-stream"
         data = {"path": path, "bytes": size, "media_type": media_type, "sha256": sha256}
-        mark = {"untrusted": True} if self.session.provenance.in_written(seen) == "outside" else {}
+        mark = {"untrusted": True} if self.session.provenance.in_written(seen, action, path) == "outside" else {}
         self.session.record("artifact.written", data | mark)
 
     async def _control(self, action: Action) -> Observation:

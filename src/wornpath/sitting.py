@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wornpath.actor import Actor
-from wornpath.core import Result, RunStatus, to_json
+from wornpath.core import Result, RunStatus, UsageError, to_json
 from wornpath.experience import Tracker
 from wornpath.guard import Session
 from wornpath.guard.secrets import Discreet
@@ -17,6 +17,7 @@ from wornpath.llm.chat import Chat
 from wornpath.proposer import Proposer
 from wornpath.recaller import Recaller
 from wornpath.resuming import not_ended, to_data
+from wornpath.store.paths import config_file
 from wornpath.tools import ToolContext
 from wornpath.writer import Writer, libraries
 
@@ -29,6 +30,7 @@ def assemble(agent: AutoGPT, chat: Chat, folder: Path) -> Actor:
     from wornpath.judge.final import load_originals
     from wornpath.store.snapshot import Snapshot
 
+    _keep_apart(agent)
     tracker = Tracker(state_tokens=chat.sizes.state, result_tokens=chat.sizes.result)
     session = Session(
         agent.run_id,
@@ -84,6 +86,18 @@ def assemble(agent: AutoGPT, chat: Chat, folder: Path) -> Actor:
         session.record_all([("run.started", start), ("goal.set", goal)])
     actor.originals = load_originals(folder / "originals.json", agent.goal.checks, agent.workspace.root)
     return actor
+
+
+def _keep_apart(agent: AutoGPT) -> None:
+    """Raises UsageError where code in the workspace could change Wornpath's own records, rules or settings."""
+    root = agent.workspace.root
+    for what, place in (("its records", Path(agent.store.root)), ("your settings", config_file().parent)):
+        real = Path(os.path.realpath(place))
+        if real == root or root in real.parents:
+            raise UsageError(
+                f"Wornpath keeps {what} in {real}, inside the workspace, where the agent could change them; choose another workspace, or "
+                "another place with WORNPATH_HOME."
+            )
 
 
 def _restore(agent: AutoGPT, recaller: Recaller) -> None:

@@ -12,7 +12,7 @@ import pytest
 from agent_world import FINISH, Brain, Make, Person, act, chat, events, observations, offers, prompts, subtask, text_of
 
 from wornpath import AutoGPT
-from wornpath.core import Action, ModelAnswerError, ModelUnavailable, Observation
+from wornpath.core import Action, ModelAnswerError, ModelUnavailable, Observation, UsageError
 from wornpath.guard import ApprovalAnswer
 from wornpath.store import Snapshot, SqliteStore
 from wornpath.tools import Tool, ToolContext, tool
@@ -341,3 +341,25 @@ def test_edited_arguments_are_carried_out_on_resume(make: Make, old: Path) -> No
     with again(agent, Brain(TIDY, [FINISH]), answers={waiting(agent): answer}) as resumed:
         resumed.run()
     assert old.exists() and not (old.parent / "other.txt").exists()
+
+
+@pytest.mark.parametrize("place", ["", ".records", "a/b"])
+def test_nothing_runs_where_the_records_lie_in_the_workspace(tmp_path: Path, place: str) -> None:
+    """Code could give itself rules, or read what other runs did."""
+    with SqliteStore(tmp_path / place) as store:
+        agent = AutoGPT("Do something", workspace=tmp_path, store=store, model=chat())
+        with pytest.raises(UsageError, match="inside the workspace"):
+            agent.run()
+        agent.close()
+        assert not [e for run in store.runs() for e in store.events(run.run_id, types=["run.started"])]
+
+
+def test_nothing_runs_where_the_settings_lie_in_the_workspace(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = tmp_path / "config"
+    monkeypatch.delenv("WORNPATH_HOME", raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(work))
+    agent = make(workspace=work)
+    with pytest.raises(UsageError, match="your settings"):
+        agent.run()

@@ -113,3 +113,38 @@ def test_after_a_resume_the_file_is_read_again(make: Make, work: Path) -> None:
         mark = text_of(observations(agent)[-1]).split('"')[1]
         again.call_tool(Action.of("write_file", path="b.py", content=mark))
         assert (work / "b.py").read_text() == KEY
+
+
+PASSWORD = "s3cr3tHorse99"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "print(word)",
+        "import base64; print(base64.b64encode(word.encode()).decode())",
+        "import base64; print(base64.urlsafe_b64encode(b'x' + word.encode() + b'yz').decode())",
+        "import base64; print(base64.b64encode(b'xy' + word.encode()).decode())",
+        "print(word.encode().hex())",
+        "print(word[::-1])",
+        "import urllib.parse; print('https://x.example/?q=' + urllib.parse.quote(word))",
+        "raise ValueError(f'cannot log in with {word}')",
+    ],
+)
+@pytest.mark.parametrize("file", [".env", "settings.ini"])
+def test_a_program_cannot_say_a_secret_in_another_form(make: Make, work: Path, file: str, code: str) -> None:
+    """By itself, encoded, or in an error: whether it was known from the start or was met in a file."""
+    (work / file).write_text(f'DB_PASSWORD="{PASSWORD}"\n')
+    prints = f"word = open('{file}').read().split('=')[1].strip().strip(chr(34))\n{code}"
+    agent = make(
+        plan=[subtask("Look", "compute")], actions=[act("read_file", path=file), act("python"), FINISH], texts=[prints]
+    )
+    agent.run()
+    import base64
+
+    raw = PASSWORD.encode()
+    kept = everything(agent)
+    assert "[secret" in text_of(observations(agent)[1])
+    written = [base64.b64encode(b"x" * n + raw)[4:-4].decode() for n in range(3)]
+    for form in (PASSWORD, PASSWORD[::-1], raw.hex(), *written):
+        assert form not in kept, form

@@ -17,6 +17,7 @@ from wornpath.tools import ToolContext, Workspace, apart
 from wornpath.tools.documents import overview
 from wornpath.tools.files import read_file
 from wornpath.tools.readers import whole_text
+from wornpath.tools.search import matcher
 
 BOMBS = bombs()
 
@@ -57,6 +58,14 @@ def test_a_bomb_ends_in_time_and_within_its_memory(tmp_path: Path, soon: None, n
     began = time.monotonic()
     overview(workspace, 2000)
     assert time.monotonic() - began < 2, "what took too long once is not tried again"
+
+
+@pytest.mark.parametrize("query", ["/a*a*a*b/", "/.*.*.*x/", "/a+a+b/"])
+def test_an_expression_that_is_slow_on_lines_made_for_it_ends(query: str) -> None:
+    find, began = matcher(query), time.monotonic()
+    assert find("a" * 10_000) is None
+    assert time.monotonic() - began < 8
+    assert matcher("/foo.*bar.*baz/")("x" * 700 + "foo and bar and baz") == 700
 
 
 def test_the_reader_can_write_nothing_and_read_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -89,12 +89,12 @@ def _secret(match: re.Match[str]) -> tuple[int, int] | None:
     """Where in its text the secret of MATCH stands; None where it only looks like one."""
     group = match.lastgroup or "a"
     value = match[group]
-    if value.startswith("[secret") or (group == "c" and not _random(value)):
+    if value.startswith("[secret") or (group == "c" and not random_looking(value)):
         return None
     return match.span(group)
 
 
-def _random(value: str) -> bool:
+def random_looking(value: str) -> bool:
     """Whether VALUE, which has no quotes around it, looks like a secret: letters and digits, and no path, call or attribute."""
     return bool(_LETTER.search(value) and _DIGIT.search(value)) and not re.search(r"^[./~]|[=:]{2}|\.\w+\.", value)
 

@@ -31,6 +31,7 @@ MAIL = (".eml", ".mbox", ".msg")
 MAX_TEXT = 60_000
 """How many characters of trusted text are kept. What is dropped is no longer trusted."""
 MAX_HOOKS = 5_000
+MAX_PATH = 4096
 _HOOK = re.compile(
     r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"  # an e-mail address
     r"|(?:https?://|www\.)[^\s<>\"'()\[\]{}]+|\b(?:[\w-]+\.)+[a-z]{2,}/[^\s<>\"']*"  # a link
@@ -157,7 +158,7 @@ class Provenance:
         self.entities.update(e.value.casefold() for e in seen.entities)
         self.private.update(v.casefold() for v in seen.private if len(v) >= 4)
         for path in seen.changed:
-            self.files[path] = self.in_written(seen)
+            self.files[path] = self.in_written(seen, action, path)
         self.worst = worst(self.worst, origin)
         known = self.outside_names if origin == "outside" else self.other_names
         if len(known) < MAX_HOOKS:
@@ -188,9 +189,14 @@ class Provenance:
             text = text.replace(value, " ") if value.strip() else text
         return text
 
-    def in_written(self, seen: Observation) -> Origin:
-        """Whose words may be in what an action wrote that brought SEEN: any that the run has read."""
-        return worst(self.worst, "outside" if seen.untrusted else seen.origin)
+    def in_written(self, seen: Observation, action: Action, path: str) -> Origin:
+        """Whose words may be in PATH, which ACTION wrote and which brought SEEN: any that the run has read, and those of the files that it
+        moved, copied or added to. Only a file that is written anew has nothing of what it was; a mail is known by its name."""
+        origin = worst(self.worst, "outside" if seen.untrusted else seen.origin)
+        if action.tool == "write_file" or path.casefold().endswith(MAIL):
+            return origin
+        named = [v for v in leaves(action.arguments) if len(v) < MAX_PATH and "\n" not in v]
+        return "outside" if any(self._of_path(v.rstrip("/") or ".") == "outside" for v in named) else origin
 
     def _named(self, action: Action) -> bool:
         """Whether the goal itself says where ACTION reads: all its texts are in it."""

@@ -7,6 +7,7 @@ it is refused where it would leave the machine, and where the value is no longer
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
@@ -14,9 +15,10 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote
 
 from wornpath.core import Action, ToolError
-from wornpath.core.redact import named_secret, redact, redact_data, suspicious
+from wornpath.core.redact import named_secret, random_looking, redact, redact_data, suspicious
 from wornpath.llm.chat import Chat, Completion, Message
 from wornpath.tools import Tool, Workspace
 
@@ -24,6 +26,7 @@ _MARK = re.compile(r"\[secret(?: [0-9a-f]{6})?\]")
 _SETTING = re.compile(r"^\s*(?:export\s+)?([A-Za-z_]\w*)\s*=\s*(['\"]?)(.*?)\2\s*$", re.MULTILINE)
 MAX_BYTES = 64 << 10
 SHORTEST = 8
+MAX_FORMS = 600
 
 
 @dataclass(slots=True)
@@ -36,6 +39,9 @@ class Secrets:
     """Mark → value."""
     known: list[str] = field(default_factory=list)
     """Values that are secret wherever they stand, longest first."""
+    _forms: list[str] = field(default_factory=list)
+    """What is looked for beside the forms of secrets: the known values and those that were marked once, as they are and as programs write
+    them (base64, hexadecimal, in an address), longest first."""
 
     def learn(self, workspace: Workspace, environment: Mapping[str, str] = os.environ) -> None:
         """Take the secrets of this process's ENVIRONMENT and of the `.env` files at the top of WORKSPACE for known."""
@@ -49,27 +55,36 @@ class Secrets:
                     continue
                 found += [value for name, _, value in _SETTING.findall(text) if named_secret(name)]
         self.known = sorted({v for v in found if len(v) >= 6 and not v.startswith("$")}, key=len, reverse=True)
+        for value in self.known:
+            self._watch(value)
 
     def text(self, text: str) -> str:
         """TEXT without its secrets."""
-        for value in self.known:
+        for value in self._forms:
             if value in text:
-                text = text.replace(value, self._mark(value))
+                text = text.replace(value, self._mark(value, watch=False))
         return redact(text, self._mark)
 
     def data(self, data: Any) -> Any:
         """JSON data without its secrets."""
         whole = json.dumps(data, ensure_ascii=False, default=str)
-        if not suspicious(whole) and not any(json.dumps(v, ensure_ascii=False)[1:-1] in whole for v in self.known):
+        if not suspicious(whole) and not any(json.dumps(v, ensure_ascii=False)[1:-1] in whole for v in self._forms):
             return data
         return redact_data(data, self.text)
 
-    def _mark(self, value: str) -> str:
+    def _mark(self, value: str, *, watch: bool = True) -> str:
         mark = self.marks.get(value)
         if mark is None:
             mark = f"[secret {secrets.token_hex(3)}]"
             self.marks[value], self.values[mark] = mark, value
+            if watch and len(value) >= SHORTEST and random_looking(value):  # not a word that stands elsewhere, too
+                self._watch(value)
         return mark
+
+    def _watch(self, value: str) -> None:
+        """Look for VALUE from now on, wherever it stands and however it is written."""
+        if len(self._forms) < MAX_FORMS:
+            self._forms = sorted({*self._forms, value, *_written(value)}, key=len, reverse=True)
 
     def restored(self, tool: Tool, action: Action, *, confined: bool) -> Action:
         """ACTION with its secrets in place of their marks. CONFINED: code runs in the sandbox.
@@ -91,6 +106,17 @@ class Secrets:
             return text
 
         return Action(action.tool, redact_data(action.arguments, back))
+
+
+def _written(value: str) -> set[str]:
+    """How programs write VALUE when they encode it. In base64 it stands in one of three ways, whatever is around it."""
+    data = value.encode("utf-8", "replace")
+    found = {data.hex(), data.hex().upper(), quote(value, safe=""), value[::-1]}
+    for before in range(3):
+        whole = base64.b64encode(b"\0" * before + data + b"\0\0")
+        inner = whole[-(-8 * before // 6) : 8 * (before + len(data)) // 6].decode()
+        found |= {inner, inner.replace("+", "-").replace("/", "_")}
+    return {form for form in found if len(form) >= SHORTEST and form != value}
 
 
 def _texts(value: Any) -> list[str]:

@@ -222,12 +222,14 @@ def _confine() -> None:
     ):
         with contextlib.suppress(OSError, ValueError):
             resource.setrlimit(kind, (value, value))
-    with contextlib.suppress(OSError, KeyError, AttributeError):
+    version = 0
+    with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_NO_NEW_PRIVS, 1, 0, 0, 0)
         version = landlock.abi()
         if version > 0:
             folders = [*readable(), *sys.path, "/dev/null", "/dev/urandom"]
             landlock.restrict([(folder, landlock.READ & ~landlock.EXECUTE) for folder in folders])
+    with contextlib.suppress(OSError, KeyError, AttributeError):
         owner = (os.geteuid(), os.getegid())
         program = seccomp.build(landlock_abi=max(version, 0), pid=os.getpid(), owner=owner, changes="refused")
         seccomp.install(program, listener=False)

@@ -12,6 +12,8 @@ from wornpath.core import ToolError
 Matcher = Callable[[str], int | None]
 """Where a line matches, as an index into it; None where it does not."""
 _REGEX_LINE = 1000
+_WINDOWS = (2 * _REGEX_LINE, 2 * _REGEX_LINE, 300, 100)
+"""So many characters are matched at once, by the number of long repetitions."""
 _LONG = 20
 
 
@@ -41,20 +43,28 @@ def _regex(source: str) -> Matcher:
             pattern = re.compile(source, re.IGNORECASE)
     except (re.error, OverflowError, RecursionError) as error:
         raise ToolError(f"/{source}/ is no regular expression: {error}.") from None
-    if _may_run_away(source):
+    degree = _degree(source)
+    if degree is None:
         raise ToolError(
             f"/{source}/ repeats a repetition, which may take forever; write it simpler, or search for plain words."
         )
 
+    window = _WINDOWS[degree]
+
     def find(line: str) -> int | None:
-        found = pattern.search(line[:_REGEX_LINE])
-        return found.start() if found else None
+        line = line[:_REGEX_LINE]
+        for start in range(0, max(len(line) - window // 2, 1), window // 2):  # half over each other
+            found = pattern.search(line, start, start + window)
+            if found is not None:
+                return found.start()
+        return None
 
     return find
 
 
-def _may_run_away(source: str) -> bool:
-    """Whether a repetition holds another one or a choice, or more than three are long: what makes backtracking explode."""
+def _degree(source: str) -> int | None:
+    """How many long repetitions there are, so that matching takes the length of a line to that power and one more; None where a repetition
+    holds another one or a choice, or more than three are long: what makes backtracking explode."""
     from re import _parser  # type: ignore[attr-defined]
 
     total = 0
@@ -80,4 +90,4 @@ def _may_run_away(source: str) -> bool:
                 return True
         return False
 
-    return visit(_parser.parse(source), False)
+    return None if visit(_parser.parse(source), False) else total
