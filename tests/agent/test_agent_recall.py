@@ -138,7 +138,8 @@ def test_the_result_tells_what_was_skipped_and_what_it_rests_on(office: Office) 
     assert "3 of 3" in decided["gate"]["why"] and decided["skipped"]
     assert all(c["source"] == "recalled" for c in decided["decision"]["candidates"])
     outcomes = office.experience.memory.outcomes()
-    assert [arm for _, _, arm in outcomes] == ["", "", "", "skipped"]
+    # from the second run on: a known program is tried before it is trusted, since the checks can tell
+    assert [arm for _, _, arm in outcomes] == ["", "skipped", "skipped", "skipped"]
 
 
 def test_the_shadow_arm_calls_the_model(office: Office) -> None:
@@ -166,8 +167,9 @@ def test_a_renamed_column_brings_the_model_back_until_it_is_known(office: Office
     """The goal's word for it names no column any more: it may mean something else now."""
     for _ in range(3):
         office.run()
-    office.run(column="betrag")
-    assert {"plan", "action"} <= set(office.oracle.asked)
+    agent = office.run(column="betrag")
+    # the plan and the program are the model's; that a program is to be written is what every run so far says
+    assert set(office.oracle.asked) == {"plan", "text"} and "skipped" not in gates(agent)
     for _ in range(3):
         office.run(column="betrag")
     assert not office.oracle.asked
@@ -182,8 +184,8 @@ def test_files_written_in_another_way_bring_the_model_back(office: Office) -> No
     drifted = office.run(separator=";")
     assert office.oracle.asked
     assert gates(drifted)[0] == "skipped" and "skipped" not in gates(drifted)[2:]
-    again = office.run(separator=";")
-    assert office.oracle.asked and len(events(again, "action.decided")) == 1
+    again = office.run(separator=";")  # the mended one is tried, which was learnt; the old one is not
+    assert len(events(again, "action.decided")) == 1 and not office.oracle.asked
     for _ in range(3):
         office.run(separator=";")
     assert not office.oracle.asked
@@ -243,8 +245,9 @@ def test_a_new_word_in_the_goal_asks_the_model(office: Office) -> None:
     for _ in range(4):
         office.run()
     assert not office.oracle.asked
-    office.run("Add up the amounts in {source} without refunds and write the sum to {output}")
-    assert "plan" in office.oracle.asked and "action" in office.oracle.asked
+    agent = office.run("Add up the amounts in {source} without refunds and write the sum to {output}")
+    # every action is the model's doing; only that it is a program again was no question
+    assert {"plan", "text"} == set(office.oracle.asked) and "skipped" not in gates(agent)
 
 
 @pytest.mark.parametrize("risk", ["delete", "send"])
@@ -337,7 +340,9 @@ def test_a_recalled_run_is_gone_on_with(office: Office, store: SqliteStore) -> N
     again = AutoGPT.resume(agent.run_id, store=store, model=chat(office.oracle))  # type: ignore[arg-type]
     again._experience = office.experience
     assert again.run().met
-    assert office.experience.memory.outcomes()[-1][2] == "skipped"
+    # the plan was recalled before the stop; where a run was in a subtask is not known after it, and the model does that one
+    assert "skipped" not in gates(again) and {"action", "text"} <= set(office.oracle.asked)
+    assert office.experience.memory.outcomes()[-1][2] == "written"
 
 
 def test_a_damaged_memory_costs_no_run(office: Office, store: SqliteStore, caplog: pytest.LogCaptureFixture) -> None:

@@ -7,7 +7,19 @@ from typing import Any
 import pytest
 
 from wornpath.core import Action, Candidate, Event, Goal, Observation, Plan, Predicate, Subtask, to_json
-from wornpath.experience.lessons import FINISH, PLAN, Trace, lessons, lift_plan, outcome, plan_id, position, read_run
+from wornpath.experience.lessons import (
+    FINISH,
+    PLAN,
+    Trace,
+    lessons,
+    lift_plan,
+    outcome,
+    plan_id,
+    position,
+    read_run,
+    start,
+    written,
+)
 from wornpath.experience.lifting import Lifter
 from wornpath.experience.situation import Situation
 
@@ -32,11 +44,17 @@ class Tape:
         self.events.append(Event(len(self.events) + 1, "run", 0.0, self.step, type, data))
 
     def act(
-        self, action: Action, result: Any = "ok", changed: tuple[str, ...] = (), recalled: str = "", reward: float = 0.0
+        self,
+        action: Action,
+        result: Any = "ok",
+        changed: tuple[str, ...] = (),
+        recalled: str = "",
+        reward: float = 0.0,
+        at: str = "compute|",
     ) -> None:
         self.step += 1
         candidate = Candidate(action, "recalled" if recalled else "llm", note=recalled)
-        gate = {"gate": {"arm": "skipped", "position": "compute|"}} if recalled else {}
+        gate = {"gate": {"arm": "written" if "~" in at else "skipped", "position": at}} if recalled else {}
         self.add(
             "action.decided", decision={"candidates": [to_json(candidate)], "chosen": 0}, skipped=bool(recalled), **gate
         )
@@ -64,6 +82,10 @@ def name(action: Action) -> str:
     return Lifter(HERE).lift(action, TEXTS.get(action.tool, {})).id
 
 
+def bare(action: Action) -> str:
+    return Lifter(HERE).bare(action, TEXTS.get(action.tool, {})).id
+
+
 def test_of_a_run_that_met_its_goal_what_it_needed_is_kept() -> None:
     tape = Tape()
     tape.act(LOOK)
@@ -72,11 +94,19 @@ def test_of_a_run_that_met_its_goal_what_it_needed_is_kept() -> None:
     tape.act(DONE)
     tape.verdict("met")
     made = tape.taught()
-    assert [m for m in made if m[0] != PLAN] == [
+    assert [m for m in made if m[0] != PLAN and "~" not in m[0]] == [
         ("compute|", name(RUN), True),
         (position("compute", [name(RUN)]), FINISH.id, True),
     ]
     assert sum(m[0] == PLAN for m in made) == 1
+    # Besides, at positions of their own, which actions were taken, whatever text they had: the failed program is counted, and not kept.
+    assert [m for m in made if "~" in m[0]] == [
+        (start("compute", False), bare(LOOK), True),
+        (start("compute", False), bare(RUN), True),
+        (start("compute", True), bare(RUN), True),
+        (written("compute", False), FINISH.id, True),
+    ]
+    assert bare(RUN) == bare(BAD) and name(BAD) not in {m[1] for m in made}
 
 
 @pytest.mark.parametrize(
@@ -138,8 +168,25 @@ def test_a_recalled_plan_counts_as_a_skipped_call() -> None:
     tape.act(RUN, changed=("out.txt",))
     tape.verdict("met")
     trace = tape.read()
-    assert (trace.arm, trace.skipped) == ("skipped", 1)
+    # "written": the model was asked for the program, only not for the plan; "skipped" are runs that left a decision to experience
+    assert (trace.arm, trace.skipped) == ("written", 1)
     assert (PLAN, "plan-1", True) in tape.taught()
+    tape = Tape(plan_recalled="plan-1")
+    tape.act(RUN, changed=("out.txt",), recalled="t1")
+    tape.verdict("met")
+    assert (tape.read().arm, tape.read().skipped) == ("skipped", 2)
+
+
+def test_a_recalled_plan_did_unless_another_was_needed() -> None:
+    for other, ok in ((Subtask(1, "Sum", "compute", "", (Predicate("exists", "b.txt"),)), True), (None, False)):
+        tape = Tape(plan_recalled=plan_id(lift_plan(Tape().plan, Lifter(HERE))))
+        tape.act(BAD, changed=("out.txt",))
+        tape.verdict("unmet")
+        new = Plan((other or Subtask(1, "Sum", "write", ""),), revision=1, reason="no")
+        tape.add("plan.changed", plan=to_json(new), reason="no")
+        tape.act(RUN, changed=("out.txt",))
+        tape.verdict("met")
+        assert [m[2] for m in tape.taught() if m[0] == PLAN] == [ok]
 
 
 def test_only_the_last_pass_is_the_work_that_did() -> None:
@@ -150,7 +197,44 @@ def test_only_the_last_pass_is_the_work_that_did() -> None:
     tape.verdict("met")
     made = tape.taught()
     assert ("compute|", "t1", False) in made and ("compute|", name(RUN), True) in made
-    assert not any(m[0] == PLAN for m in made) and name(BAD) not in {m[1] for m in made}
+    assert name(BAD) not in {m[1] for m in made}
+    # The plan that was only gone through again did, and is kept; one that had to be changed on the way is not.
+    assert [m[2] for m in made if m[0] == PLAN] == [True]
+    changed = Plan(tape.plan.subtasks, revision=1, reason="no")
+    tape = Tape()
+    tape.act(BAD, changed=("out.txt",), recalled="t1")
+    tape.verdict("unmet")
+    tape.add("plan.changed", plan=to_json(changed), reason="no")
+    tape.act(RUN, changed=("out.txt",))
+    tape.verdict("met")
+    assert not any(m[0] == PLAN for m in tape.taught())
+
+
+def test_an_action_is_counted_without_its_text_only_where_the_run_was_met() -> None:
+    tape = Tape()
+    tape.act(RUN, changed=("out.txt",))
+    tape.verdict("unmet")
+    assert not any("~" in m[0] for m in tape.taught())
+    tape.act(BAD, changed=("out.txt",))
+    tape.act(DONE)
+    tape.verdict("met")
+    made = tape.taught()
+    # after work that was not accepted it is another position: what is done then may be something else
+    assert [m for m in made if "~" in m[0]] == [
+        (start("compute", False), bare(RUN), True),
+        (written("compute", True), bare(RUN), True),
+        (written("compute", True), FINISH.id, True),
+    ]
+
+
+def test_what_was_recalled_without_its_text_is_no_worse_for_a_text_that_did_not_do() -> None:
+    for verdict, ok in (("met", True), ("unmet", False)):
+        tape = Tape()
+        tape.act(BAD, changed=("out.txt",), recalled="t1", at=start("compute", False))
+        tape.verdict("unmet")
+        tape.act(RUN, changed=("out.txt",))
+        tape.verdict(verdict)
+        assert (start("compute", False), "t1", ok) in tape.taught()
 
 
 def test_what_is_not_to_be_learnt_says_so() -> None:

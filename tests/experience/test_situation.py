@@ -147,6 +147,7 @@ SITUATIONS = st.builds(
     Situation,
     st.dictionaries(TEXT, st.lists(TEXT, max_size=3).map(tuple), max_size=4),
     st.dictionaries(TEXT, st.lists(TEXT, max_size=3).map(tuple), max_size=2),
+    st.lists(st.tuples(TEXT, TEXT), max_size=3).map(tuple),
     st.frozensets(TEXT, max_size=4),
     st.frozensets(TEXT, max_size=4),
     TEXT,
