@@ -17,6 +17,7 @@ import sys
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -117,11 +118,12 @@ def main() -> None:
     torch.set_num_threads(1)
     out = {}
     for game in options.games.split(","):
-        common = {
+        common: dict[str, Any] = {
             "episodes": options.episodes,
             "seeds": range(options.seeds),
             "tests": options.tests,
             "log": options.log,
+            "only": [a for a in options.only.split(",") if a],
         }
         result = textworld(game=game, say=lambda line: print(line, file=sys.stderr, flush=True), **common)
         rows = Rows()
