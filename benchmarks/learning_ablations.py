@@ -1,8 +1,9 @@
-"""What each part of the learning core is worth on file finding: the default with one part changed, same seeds and test draws.
+"""What each part of the learning core is worth on file finding: the default with one part changed, same seeds and draws.
 
-python benchmarks/learning_ablations.py --episodes 200 --seeds 5 [--only "one step,no double"]
+python benchmarks/learning_ablations.py --episodes 200 --seeds 5 [--only "one step,no double"] [--log ablations.jsonl]
 
-Prints, per ablation, mean test success by seed and the paired difference to the default with its 95 % interval (Student's t over seeds).
+Prints, per ablation, success by seed and the paired difference to the default with its 95 % interval (Student's t over seeds). The draws
+are those of the split dev, since what to keep is decided by them. With --log an interrupted measurement is gone on with.
 """
 
 from __future__ import annotations
@@ -10,35 +11,69 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
 
+from wornpath.bench.learning import Log, tested
 from wornpath.envs.file_finding import FileFinding
 from wornpath.envs.file_finding_rules import teacher
-from wornpath.learn import evaluate, train
+from wornpath.learn import train
 from wornpath.learn.dqn import DQNConfig
 from wornpath.learn.evaluation import mean_interval
+from wornpath.learn.ppo import PPOConfig, regression
 
-ABLATIONS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
-    "default": ({}, {}),
-    "no hindsight": ({}, {"hindsight": False}),
-    "one step": ({"lambda_weight": 0.0}, {}),
-    "lambda only": ({"lambda_weight": 1.0}, {}),
-    "no double": ({"double": False}, {}),
-    "max bootstrap": ({"bootstrap": "max"}, {}),
-    "uniform replay": ({"priority": 0.0, "balanced": False}, {}),
-    "not balanced": ({"balanced": False}, {}),
-    "not prioritised": ({"priority": 0.0}, {}),
-    "epsilon exploration": ({"exploration": "epsilon", "epsilon_steps": 800, "n0": 0.0}, {}),
-    "no shrinkage": ({"n0": 0.0}, {}),
-    "no success head": ({"success_weight": 0.0}, {}),
-    "n-grams": ({"buckets": 4096}, {}),
-    "warm start": ({}, {"demonstrations": 50}),
-    "warm start, no demo term": ({"demo_weight": 0.0}, {"demonstrations": 50}),
-    "warm start, n-grams": ({"buckets": 4096}, {"demonstrations": 50}),
+Change = tuple[Callable[..., Any], dict[str, Any], dict[str, Any]]
+SHOWN = {"demonstrations": 50}
+GROUPS: dict[str, dict[str, Change]] = {
+    "dqn": {
+        "default": (DQNConfig, {}, {}),
+        "no hindsight": (DQNConfig, {}, {"hindsight": False}),
+        "one step": (DQNConfig, {"lambda_weight": 0.0}, {}),
+        "no double": (DQNConfig, {"double": False}, {}),
+        "no shrinkage": (DQNConfig, {"n0": 0.0}, {}),
+        "uniform replay": (DQNConfig, {"priority": 0.0, "balanced": False}, {}),
+        "no success head": (DQNConfig, {"success_weight": 0.0}, {}),
+        "epsilon exploration": (DQNConfig, {"exploration": "epsilon", "epsilon_steps": 800, "n0": 0.0}, {}),
+        "n-grams": (DQNConfig, {"buckets": 4096}, {}),
+        "warm start": (DQNConfig, {}, SHOWN),
+    },
+    "dqn, warm": {
+        "default": (DQNConfig, {}, SHOWN),
+        "no demo term": (DQNConfig, {"demo_weight": 0.0}, SHOWN),
+        "no hindsight": (DQNConfig, {}, {**SHOWN, "hindsight": False}),
+    },
+    "ppo": {
+        "default": (PPOConfig, {}, {}),
+        "no imitation": (PPOConfig, {"imitation": 0}, {}),
+        "far from the prior": (PPOConfig, {"prior_kl": 0.0}, {}),
+        "rollouts of 128": (PPOConfig, {"rollout": 128}, {}),
+        "regression, no hindsight": (regression, {}, {"hindsight": False}),
+        "regression": (regression, {}, {}),
+    },
 }
-"""Changes to the configuration and to the training options; the default learns from scratch."""
+"""Changes to the configuration and to the training options of three defaults: from scratch, with a warm start, policy gradient."""
+
+
+def run(change: Change, seed: int, episodes: int, tests: int) -> dict[str, Any]:
+    make, config, more = change
+    made = make(**config)
+    algorithm: Any = "dqn" if isinstance(made, DQNConfig) else "ppo"
+
+    def arm(seed: int) -> Any:
+        return train(
+            lambda s: FileFinding("train"),
+            algorithm,
+            episodes=episodes,
+            seed=seed,
+            teacher=teacher,
+            config=made,
+            **more,
+        )
+
+    return tested(arm, seed, lambda s: FileFinding("dev"), tests)
 
 
 def main() -> None:
@@ -46,26 +81,21 @@ def main() -> None:
     parser.add_argument("--episodes", type=int, default=200)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--tests", type=int, default=120)
+    parser.add_argument("--group", default="dqn", choices=list(GROUPS))
     parser.add_argument("--only", default="")
+    parser.add_argument("--log", type=Path)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    wanted = [w for w in options.only.split(",") if w] or list(ABLATIONS)
+    group = GROUPS[options.group]
+    wanted = [w for w in options.only.split(",") if w] or list(group)
+    log = Log(options.log, episodes=options.episodes, tests=options.tests, group=options.group)
     results: dict[str, list[float]] = {}
     for seed in range(options.seeds):
         for name in dict.fromkeys(["default", *wanted]):
-            config, more = ABLATIONS[name]
-            policy = train(
-                lambda s: FileFinding("train"),
-                "dqn",
-                episodes=options.episodes,
-                seed=seed,
-                teacher=teacher,
-                config=DQNConfig(**config),
-                **more,
-            )
-            report = evaluate(policy, lambda s: FileFinding("test"), episodes=options.tests)
-            results.setdefault(name, []).append(round(report.success, 4))
-            print(f"seed {seed} {name}: {report}", file=sys.stderr, flush=True)
+            change = group[name]
+            row = log.row(name, seed, lambda c=change, s=seed: run(c, s, options.episodes, options.tests))
+            results.setdefault(name, []).append(round(row["success"], 4))
+            print(f"seed {seed} {name}: {row['success']:.3f}, {row['cpu_s']:.1f} CPU s", file=sys.stderr, flush=True)
     out = {}
     for name, values in results.items():
         mean, low, high = mean_interval([v - d for v, d in zip(values, results["default"], strict=True)])

@@ -14,16 +14,18 @@ import json
 import random
 import re
 import sys
-import time
 from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from wornpath.bench.learning import Rows, textworld
+from wornpath.bench.learning import Log, Rows, tested, textworld
 from wornpath.core import Candidate, State
 from wornpath.envs.textworld import TextWorldExpress
-from wornpath.learn.evaluation import TEST_SEED, RulePolicy, evaluate
+from wornpath.learn.evaluation import RulePolicy
 from wornpath.learn.trainer import episode_seed
 from wornpath.policy.features import argument
 
@@ -100,30 +102,42 @@ def train_drrn(game: str, episodes: int, seed: int) -> RulePolicy:
     return RulePolicy(rule, "drrn")
 
 
+def drrn(game: str, episodes: int) -> Callable[[int], RulePolicy]:
+    return lambda seed: train_drrn(game, episodes, seed)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--games", default="twc,cookingworld,mapreader")
     parser.add_argument("--episodes", type=int, default=200)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--tests", type=int, default=100)
+    parser.add_argument("--only", default="", help="arms besides drrn, comma-separated; all if empty")
+    parser.add_argument("--log", type=Path)
     options = parser.parse_args()
     torch.set_num_threads(1)
     out = {}
     for game in options.games.split(","):
-        common = {"episodes": options.episodes, "seeds": range(options.seeds), "tests": options.tests}
+        common: dict[str, Any] = {
+            "episodes": options.episodes,
+            "seeds": range(options.seeds),
+            "tests": options.tests,
+            "log": options.log,
+            "only": [a for a in options.only.split(",") if a],
+        }
         result = textworld(game=game, say=lambda line: print(line, file=sys.stderr, flush=True), **common)
         rows = Rows()
 
         def make_test(seed: int, game: str = game) -> TextWorldExpress:
             return TextWorldExpress(game, fold="test")
 
+        kept = Log(options.log, game=game, episodes=options.episodes, tests=options.tests)
         for seed in range(options.seeds):
-            started = time.process_time()
-            policy: RulePolicy = train_drrn(game, options.episodes, seed)
-            rows.cpu_s.append(time.process_time() - started)
-            rows.reports.append(evaluate(policy, make_test, episodes=options.tests, seed=TEST_SEED))
+            trained = drrn(game, options.episodes)
+            row = kept.row("drrn", seed, lambda a=trained, s=seed, m=make_test: tested(a, s, m, options.tests))
+            rows.rows.append(row)
             print(
-                f"{game} drrn seed {seed}: {rows.reports[-1]}, {rows.cpu_s[-1]:.0f} CPU s", file=sys.stderr, flush=True
+                f"{game} drrn seed {seed}: {row['success']:.3f}, {row['cpu_s']:.0f} CPU s", file=sys.stderr, flush=True
             )
         out[game] = {**result, "drrn": rows.as_dict(options.episodes)}
     print(json.dumps(out))

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from wornpath.learn.checkpoint import pack_steps, unpack_steps
 from wornpath.learn.inputs import NEVER, Inputs, Step, pack
 from wornpath.learn.learner import posterior
+from wornpath.learn.ppo import PPO, PPOConfig
 from wornpath.learn.replay import Replay
 from wornpath.learn.returns import advantages, discounted, lambda_returns
 from wornpath.policy import choice
@@ -126,3 +127,16 @@ def test_training_and_deployment_use_the_same_choice_rule() -> None:
     ours = posterior(Inputs(np.zeros((4, 1), dtype=np.float32), bias, trust.astype(np.float32)), q, 0.3)
     theirs = choice.softmax(choice.combine(prior, q, trust, alpha=0.3))
     assert np.allclose(ours, theirs, atol=1e-6) and ours[2] == 0
+
+
+def test_imitation_goes_towards_what_was_better_than_expected_and_never_away() -> None:
+    config = PPOConfig(hidden=(8,), entropy=0.0, prior_kl=0.0)
+    for returned, better in ((5.0, True), (-5.0, False)):
+        learner = PPO(PPO.spec_for(config, kind="rows", inputs=6), config)
+        one = step(2)
+        one.lam_return = returned
+        before = learner.assess(one.inputs)[0][one.chosen]
+        for _ in range(5):
+            learner.imitate([one])
+        after = learner.assess(one.inputs)[0][one.chosen]
+        assert after > before if better else after == before

@@ -99,7 +99,7 @@ def test_ppo_update_equals_sb3() -> None:
     )
     model.set_logger(configure(None, []))
     model._current_progress_remaining = 1.0
-    config = PPOConfig(rollout=SIZE, batch=SIZE, epochs=1, learning_rate=3e-4, entropy=0.01, prior_kl=0.0)
+    config = PPOConfig(rollout=SIZE, batch=SIZE, epochs=1, learning_rate=3e-4, entropy=0.01, prior_kl=0.0, imitation=0)
     ours = PPO(PPO.spec_for(config, kind="vector", inputs=4, outputs=2), config)
     theirs = dict(model.policy.named_parameters())
     names = {}

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wornpath.core import Action, Candidate, State
+from wornpath.core import Action, Candidate, Entity, State
 from wornpath.policy import choice
 from wornpath.policy.evidence import Evidence
-from wornpath.policy.features import SIGNATURE, WIDTH, dense, evidence_key
+from wornpath.policy.features import NAMES, SIGNATURE, WIDTH, dense, evidence_key, value_kind
 from wornpath.policy.learnt import LearntPolicy
 from wornpath.policy.network import Network, Spec
 
@@ -137,3 +137,26 @@ def test_features_are_finite_and_bounded_whatever_the_text(goal: str, value: str
         state, [Candidate(Action.of("read_file", path=value), "llm"), Candidate(Action.of("finish"), "control")]
     )
     assert np.isfinite(rows).all() and rows.min() >= 0 and rows.max() <= 3
+
+
+def test_features_tell_what_is_new_what_was_tried_and_what_is_alike() -> None:
+    line = "logs/m.log: start | {} "
+    entities = (
+        Entity("W12", "value", ("in_file",), line.format("警告代码: W12")),
+        Entity("E34", "value", ("in_file",), line.format("错误代码: E34")),
+        *(Entity(f"logs/{i}.log", "file", ("opened",)) for i in range(2)),
+        Entity("logs/m.log", "file", ("listed",), "logs/m.log: 会员"),
+    )
+    state = State("", {"goal": "会员出错,代码是几?"}, entities)
+    actions = [Action.of("finish", answer=a) for a in ("W12", "E34")]
+    actions += [
+        Action.of("read_file", path="logs/m.log"),
+        *(Action.of("search_text", query=q) for q in ("代码", "出错")),
+    ]
+    rows = dense(state, [Candidate(a, "enumerated") for a in actions])
+    column = {name: rows[:, i].tolist() for i, name in enumerate(NAMES)}
+    assert column["line_roots_in_goal"][1] > column["line_roots_in_goal"][0]  # 出错 and 错误 share a root
+    assert column["place_tried"] == [0, 0, 0.5, 0, 0]
+    assert column["argument_new"][3:] == [0, 1]  # 代码 stands in a line met already, 出错 does not
+    assert len(set(column["best_read"])) == 1 and column["best_read"][0] == column["goal_in_context"][2] > 0
+    assert value_kind("user12@example.org") == "value" and value_kind("a/b.txt") == "path"

@@ -216,11 +216,12 @@ def textworld(
     seeds: Sequence[int] = (0, 1, 2),
     tests: int = 50,
     only: Sequence[str] = (),
+    log: Path | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
-    """A TextWorldExpress game, trained on its train fold and tested on its test fold: random, DQN and policy gradient
-    (dense and with n-grams). The DRRN baseline is in `benchmarks/learning_textworld.py`. Raises UsageError when
-    textworld-express or Java is missing.
+    """A TextWorldExpress game, trained on its train fold and tested on its test fold: random, DQN and policy gradient,
+    each with n-grams and dense. The DRRN baseline is in `benchmarks/learning_textworld.py`. With LOG an interrupted
+    measurement is gone on with. Raises UsageError when textworld-express or Java is missing.
     """
     from wornpath.envs.textworld import TextWorldExpress
     from wornpath.learn import train
@@ -241,8 +242,10 @@ def textworld(
         "dqn": (learn("dqn", DQNConfig(buckets=4096)), episodes),
         "ppo": (learn("ppo", PPOConfig(buckets=4096)), episodes),
         "dqn_dense": (learn("dqn"), episodes),
+        "ppo_dense": (learn("ppo"), episodes),
     }
-    return measure(_chosen(plan, only), make_test, seeds=seeds, tests=tests, say=say)
+    kept = Log(log, game=game, episodes=episodes, tests=tests)
+    return measure(_chosen(plan, only), make_test, seeds=seeds, tests=tests, say=say, log=kept)
 
 
 def _chosen(plan: Mapping[str, Any], only: Sequence[str]) -> dict[str, Any]:
