@@ -39,8 +39,6 @@ class Recalled:
     evidence: Evidence
     sure: float
     covers: bool
-    vouched: bool
-    """Whether it was learnt from a run without words from outside."""
     loop: bool = False
     """One of several that are to be done one after the other."""
 
@@ -52,7 +50,7 @@ class Recalled:
     @property
     def strong(self) -> bool:
         """Whether it is likely enough to go well to stand in for what the model would write."""
-        return self.covers and self.vouched and self.evidence.chance > PROMISING and (self.sure > SURE or self.loop)
+        return self.covers and self.evidence.chance > PROMISING and (self.sure > SURE or self.loop)
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,9 +222,11 @@ class Recaller:
         memory = self.experience.memory
         for known in memory.evidence(self.family, at, self.situation.contexts):
             if known.template == FINISH.id:
-                out.append(Recalled(Action.of("finish"), known, 1.0, self._covers, True))
+                out.append(Recalled(FINISHED, known, 1.0, self._covers))
                 continue
             if known.template in self._used and self._chain[-1:] != [known.template]:
+                continue
+            if not memory.vouched(self.family, known.template):
                 continue
             bodies = [b for b in memory.bodies(self.family, known.template) if isinstance(b, Template)]
             for body in sorted(bodies, key=lambda b: sum(not h.sole for h in b.holes())):
@@ -248,16 +248,14 @@ class Recaller:
         tops = [(a, sure) for a, sure in made if made and sure >= made[0][1]]
         if len(tops) == 1 and not loop:
             made = tops
-        vouched = self.experience.memory.vouched(self.family, known.template)
         several = loop or (len(tops) > 1 and known.closest.uses > 2)
         clear = made if several else [(a, sure) for a, sure in made if sure > SURE]
-        return [Recalled(a, known, sure, self._covers, vouched, several) for a, sure in clear[:MAX_RECALLED]]
+        return [Recalled(a, known, sure, self._covers, several) for a, sure in clear[:MAX_RECALLED]]
 
     def gate(self, recalled: Sequence[Recalled], tracker: Tracker, able_to: Callable[[Action], bool]) -> Gate:
         """Which of RECALLED may be taken without the model, or else which action, if the run is ABLE_TO, it need only write the text of."""
         mode = self.experience.config.gate
-        known = [r for r in recalled if r.covers and r.vouched]
-        able = [r for r in known if (r.sure > SURE or r.loop) and self._reversible(r.action)]
+        able = [r for r in recalled if r.covers and (r.sure > SURE or r.loop) and self._reversible(r.action)]
         at, trial = self.position(tracker), self._trial(tracker)
         good = [r for r in able if at and may_skip(r.evidence, self._standing, mode)]
         chosen = [r for r in good if r.loop] or good
@@ -298,13 +296,13 @@ class Recaller:
             return closed
         if known is not None and known.template == FINISH.id and able_to(FINISHED):
             why = f"done after it, {known.closest.ok} times"
-            return self._opened([Recalled(FINISHED, known, 1.0, self._covers, True)], "written", here, why)
+            return self._opened([Recalled(FINISHED, known, 1.0, self._covers)], "written", here, why)
         for body in bodies if not ran else ():
             made = fill(body, self.situation, self._seen) if body.open and body.tool in self.registry else []
             if known and made and made[0][1] > SURE and able_to(made[0][0]):
                 self._writes = known.template
                 why = f"what is done here, {known.closest.ok} times; only its text is to be written"
-                found = Recalled(made[0][0], known, made[0][1], self._covers, True)
+                found = Recalled(made[0][0], known, made[0][1], self._covers)
                 return self._opened([found], "written", here, why)
         return closed
 

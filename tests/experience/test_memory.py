@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wornpath.core import StoreError
+from wornpath.experience.doubt import WITNESSES
 from wornpath.experience.lifting import Hole, Template
 from wornpath.experience.memory import SCHEMA_VERSION, Lesson, Memory, Outcome, within
 from wornpath.experience.situation import Situation
@@ -81,6 +82,16 @@ def test_what_only_tainted_runs_taught_is_vouched_for_by_nobody() -> None:
     assert memory.vouched("sums", known.template), "it was learnt anew, and is tainted no more"
     memory.forget_family("sums")
     assert not memory._all("select * from doubted")
+
+
+def test_several_tainted_runs_that_came_to_the_same_vouch_for_it() -> None:
+    memory, known = Memory(), lesson()
+    for number in range(WITNESSES):
+        assert not memory.vouched("sums", known.template)
+        memory.learn(f"outside {number}", "sums", here(), [known], Outcome(True), tainted=True)
+    assert memory.vouched("sums", known.template)
+    memory.forget("outside 1")
+    assert not memory.vouched("sums", known.template)
 
 
 def test_a_memory_of_an_older_version_gets_the_table(tmp_path: Path) -> None:
