@@ -77,7 +77,7 @@ class Actor:
     answer: str = ""
     snapshot: Snapshot = field(init=False)
     _left: dict[str, str] = field(default_factory=dict)
-    """The hashes of the files that this sitting wrote, as it left them."""
+    """The hashes of the files that the run changed, as it left them; empty where it left none."""
     _bad_answers: int = 0
     _looked_at: int = -1
     _recalled: str = ""
@@ -166,11 +166,29 @@ class Actor:
         changed = list(self.session.tracker.changed)
         return {"retracted": self.put_back(changed)} if self.snapshot.missing(changed) else {}
 
+    def restore(self) -> None:
+        """Know again how earlier sittings left the files that they changed."""
+        wrote: dict[str, str] = {}
+        for event in self.session.store.events(
+            self.session.run_id, types=["artifact.written", "action.finished", "plan.changed"]
+        ):
+            if event.type == "artifact.written":
+                wrote[event.data["path"]] = event.data["sha256"]
+                continue
+            for path in event.data.get("retracted", ()):
+                self._left.pop(path, None)
+            for path in (event.data.get("observation") or {}).get("changed", ())[:MAX_ARTIFACTS]:
+                self._left[path] = wrote.get(path, "")
+            wrote = {}
+
     def put_back(self, paths: Sequence[str]) -> list[str]:
         """Bring PATHS, which this run changed, back to what they were before it, but for what somebody else changed since; gives those."""
         mine = [path for path in paths if self._left.get(path) in (None, _sha256(self.context.workspace.root / path))]
         report = self.snapshot.put_back(mine)
-        return sorted({*report.restored, *report.removed})
+        back = sorted({*report.restored, *report.removed})
+        for path in back:
+            self._left.pop(path, None)
+        return back
 
     def reopen(self, reason: str, **more: Any) -> None:
         """Go through the plan again where something is made, because of REASON; what was found stays found."""
@@ -416,6 +434,8 @@ class Actor:
         return digest(f"{self.session.run_id}:{self.session.budget.steps}:{action.key}")[:8]
 
     def _artifacts(self, seen: Observation) -> None:
+        for path in seen.changed:
+            self._left[path] = _sha256(self.context.workspace.root / path)
         for path in seen.changed[:MAX_ARTIFACTS]:
             self._artifact(path, seen)
 
@@ -423,7 +443,7 @@ class Actor:
         file = self.context.workspace.root / path
         if not file.is_file() or file.is_symlink():
             return
-        sha256 = self._left[path] = _sha256(file)
+        sha256 = self._left[path]
         media_type = mimetypes.guess_type(path)[0] or "application/octet-stream"
         data = {"path": path, "bytes": file.stat().st_size, "media_type": media_type, "sha256": sha256}
         mark = {"untrusted": True} if self.session.provenance.in_written(seen) == "outside" else {}
@@ -598,7 +618,9 @@ class Actor:
 
 
 def _sha256(file: Path) -> str:
-    """The hash of FILE; empty where there is none."""
+    """The hash of FILE; empty where there is none, and for a link or a pipe, which would not end."""
+    if file.is_symlink() or not file.is_file():
+        return ""
     try:
         with file.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
