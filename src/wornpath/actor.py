@@ -76,7 +76,7 @@ class Actor:
     answer: str = ""
     snapshot: Snapshot = field(init=False)
     _left: dict[str, str] = field(default_factory=dict)
-    """The hashes of the files that this sitting wrote, as it left them."""
+    """The hashes of the files that the run changed, as it left them; empty where it left none."""
     _bad_answers: int = 0
     _looked_at: int = -1
     _recalled: str = ""
@@ -165,13 +165,33 @@ class Actor:
         changed = list(self.session.tracker.changed)
         return {"retracted": self.put_back(changed)} if self.snapshot.missing(changed) else {}
 
+    def restore(self) -> None:
+        """Know again how earlier sittings left the files that they changed."""
+        wrote: dict[str, str] = {}
+        for event in self.session.store.events(
+            self.session.run_id, types=["artifact.written", "action.finished", "plan.changed"]
+        ):
+            if event.type == "artifact.written":
+                wrote[event.data["path"]] = event.data["sha256"]
+                continue
+            for path in event.data.get("retracted", ()):
+                self._left.pop(path, None)
+            for path in (event.data.get("observation") or {}).get("changed", ())[:MAX_ARTIFACTS]:
+                self._left[path] = wrote.get(path, "")
+            wrote = {}
+
     def put_back(self, paths: Sequence[str]) -> list[str]:
         """Bring PATHS, which this run changed, back to what they were before it, but for what somebody else changed since; gives those."""
         mine = [path for path in paths if self._left.get(path) in (None, self._hash(path))]
-        return sorted(set(mine) - set(self.snapshot.put_back(mine).conflicts))
+        back = sorted(set(mine) - set(self.snapshot.put_back(mine).conflicts))
+        for path in back:
+            self._left.pop(path, None)
+        return back
 
     def _hash(self, path: str) -> str:
-        """The hash of the file PATH; empty where there is none."""
+        """The hash of the file PATH; empty where there is none, and for a link or a pipe."""
+        if (self.context.workspace.root / path).is_symlink():
+            return ""
         try:
             with self.context.workspace.open_read(path) as stream:
                 return hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]
@@ -424,11 +444,14 @@ class Actor:
         return digest(f"{self.session.run_id}:{self.session.budget.steps}:{action.key}")[:8]
 
     def _artifacts(self, seen: Observation, action: Action) -> None:
+        for path in seen.changed[MAX_ARTIFACTS:]:
+            self._left[path] = self._hash(path)
         for path in seen.changed[:MAX_ARTIFACTS]:
             self._artifact(path, seen, action)
 
     def _artifact(self, path: str, seen: Observation, action: Action) -> None:
         workspace = self.context.workspace
+        self._left[path] = ""
         if (workspace.root / path).is_symlink():
             return
         try:

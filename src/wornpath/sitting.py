@@ -75,6 +75,7 @@ def assemble(agent: AutoGPT, chat: Chat, folder: Path) -> Actor:
     actor.snapshot = snapshot
     if session.started:
         _restore(agent, recaller)
+        actor.restore()
         session.record(
             "run.resumed", {"pid": os.getpid(), "options": {"limits": to_data(agent.limits), **_rules(agent)}}
         )

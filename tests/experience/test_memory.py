@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wornpath.core import StoreError
+from wornpath.core import Plan, Predicate, StoreError, Subtask
 from wornpath.experience.doubt import WITNESSES
-from wornpath.experience.lifting import Hole, Template
-from wornpath.experience.memory import SCHEMA_VERSION, Lesson, Memory, Outcome, within
+from wornpath.experience.lessons import PLAN, lift_plan, plan_id
+from wornpath.experience.lifting import Hole, Lifter, Template
+from wornpath.experience.memory import SCHEMA_VERSION, Lesson, Memory, Outcome, agree_plans, within
 from wornpath.experience.situation import Situation
 
 
@@ -274,3 +275,79 @@ def test_what_fails_half_way_leaves_nothing(tmp_path: Path) -> None:
 
 def test_a_position_in_a_context() -> None:
     assert within("find|", "") == "find|" and within("find|", "files x") == "find| @ files x"
+
+
+def plan(path: str, says: str = "Do it", kind: str = "compute", **roles: str) -> dict[str, Any]:
+    """A plan that expects PATH, where it plays ROLES."""
+    made = Plan(
+        (
+            Subtask(1, says, kind, "", (Predicate("exists", path),)),  # type: ignore[arg-type]
+            Subtask(2, "Look at it", "read", ""),
+        )
+    )
+    return lift_plan(made, Lifter(Situation({r.replace("_", "."): (v,) for r, v in roles.items()})))
+
+
+def expected(body: Any) -> list[set[str]]:
+    """The roles of what a plan expects."""
+    return [
+        {r for h in Template.from_dict(e).holes() for r, _ in h.roles} for s in body["subtasks"] for e in s["expects"]
+    ]
+
+
+def test_plans_agree_on_the_roles_of_what_they_expect() -> None:
+    one = plan("a.txt", goal_file="a.txt", file_old="a.txt")
+    two = plan("b.md", "Other words", goal_file="b.md", file_new="b.md")
+    assert plan_id(one) == plan_id(two)
+    # each path plays one role that no other value does, so a third role in common is what says which is meant
+    both = agree_plans(one, two)
+    assert both is not None and expected(both) == [{"goal.file"}] and plan_id(both) == plan_id(one)
+    assert agree_plans(one, plan("c.txt", file_new="c.txt")) is None
+    assert agree_plans(one, one) == one
+
+
+def test_how_a_subtask_is_worded_does_not_keep_plans_apart() -> None:
+    one, two = (plan(p, says, goal_file=p) for p, says in (("a.txt", "Write a.txt"), ("b.txt", "Put it all down")))
+    both = agree_plans(one, two)
+    assert both is not None and both["subtasks"][0]["says"] == one["subtasks"][0]["says"]
+    three = plan("c.txt", "Write c.txt", goal_file="c.txt")
+    again = agree_plans(one, three)
+    assert again is not None and [p["roles"] for p in again["subtasks"][0]["says"]["arguments"]["says"][1:2]]
+
+
+PLANS = [
+    plan("a.txt", goal_file="a.txt", file_old="a.txt"),
+    plan("b.txt", "Write b.txt", goal_file="b.txt", file_new="b.txt"),
+    plan("c.txt", file_new="c.txt"),
+    plan("d.txt", "Write d.txt now", goal_file="d.txt"),
+    plan("e.txt", column="x"),
+    plan("a.txt", kind="write", goal_file="a.txt"),
+]
+
+
+@given(st.lists(st.sampled_from(range(len(PLANS))), min_size=1, max_size=7), st.data())
+def test_forgetting_a_run_brings_the_plans_back_as_they_were(uses: list[int], data: st.DataObject) -> None:
+    """The variants of a plan are what the other runs alone would have made of them, whichever is taken out."""
+    left = data.draw(st.integers(0, len(uses) - 1))
+    memory, other = Memory(), Memory()
+    for number, use in enumerate(uses):
+        told = Lesson(PLAN, plan_id(PLANS[use]), True, 1.0, "plan", PLANS[use])
+        for known in (memory, other):
+            if known is memory or number != left:
+                known.learn(f"run{number}", "sums", here(), [told], Outcome(True))
+    assert memory.forget(f"run{left}")
+    assert dump(memory) == dump(other)
+    for body in PLANS:
+        assert memory.bodies("sums", plan_id(body)) == other.bodies("sums", plan_id(body))
+
+
+def test_plans_of_one_form_are_narrowed_and_what_does_not_agree_stands_beside() -> None:
+    memory = Memory()
+    for number in (0, 1, 4, 3):
+        told = Lesson(PLAN, plan_id(PLANS[number]), True, 1.0, "plan", PLANS[number])
+        memory.learn(str(number), "sums", here(), [told], Outcome(True))
+    found = [expected(b) for b in memory.bodies("sums", plan_id(PLANS[0]))]
+    assert found == [[{"goal.file"}], [set()]]
+    memory.forget("1")
+    memory.forget("3")
+    assert [expected(b) for b in memory.bodies("sums", plan_id(PLANS[0]))] == [[{"goal.file", "file.old"}], [set()]]

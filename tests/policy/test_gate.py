@@ -15,7 +15,9 @@ from wornpath.policy.gate import (
     MIN_GOOD,
     Standing,
     lower_bound,
+    may_plan,
     may_skip,
+    may_write,
     price,
     standing,
     trusted,
@@ -138,3 +140,72 @@ def test_a_chance_lies_between_none_and_all(uses: list[bool]) -> None:
     assert 0 < found.chance < 1
     if uses and uses[0]:
         assert found.chance <= evidence("".join("+" if u else "-" for u in uses) + "+").chance
+
+
+def named(template: str, ok: int, bad: int = 0) -> Evidence:
+    return Evidence(template, (Record(template, ok, bad, 0.5, "+" * min(ok, 8)),))
+
+
+def test_only_a_text_is_asked_for_where_one_action_is_ahead_of_all_others_together() -> None:
+    assert may_write([], OPEN, "on") is None and may_write([evidence(None)], OPEN, "on") is None
+    assert may_write([named("a", MIN_GOOD - 1)], OPEN, "on") is None
+    found = may_write([named("b", 1), named("a", MIN_GOOD), named("c", 1)], OPEN, "on")
+    assert found is not None and found.template == "a"
+    assert may_write([named("a", MIN_GOOD), named("b", MIN_GOOD)], OPEN, "on") is None
+    assert may_write([named("a", 4), named("b", 2), named("c", 2)], OPEN, "on") is None
+    for uses in ([named("a", 3), named("b", 2)], [named("b", 2), named("a", 3), evidence(None)]):
+        assert may_write(uses, OPEN, "on") is not None
+
+
+def test_asking_for_the_text_alone_holds_to_the_modes() -> None:
+    known = [named("a", 9)]
+    assert may_write(known, OPEN, "trial") is not None
+    assert may_write(known, OPEN, "off") is None and may_write(known, OPEN, "certified") is None
+    assert may_write(known, Standing(100, 0, 0.03), "certified") is not None
+    assert may_write(known, Standing(0, 0, 1.0, unwritten=True), "on") is None
+
+
+@given(st.lists(st.integers(0, 12), max_size=5))
+def test_at_most_one_action_can_be_written_and_it_has_the_majority(counts: list[int]) -> None:
+    found = may_write([named(str(n), ok) for n, ok in enumerate(counts)], OPEN, "on")
+    majority = [n for n, ok in enumerate(counts) if ok >= MIN_GOOD and 2 * ok > sum(counts)]
+    assert (found.template if found else None) == (str(majority[0]) if majority else None)
+
+
+def test_a_plan_is_judged_by_what_the_family_does_anyhow() -> None:
+    def plan(ok: int, bad: int) -> Record:
+        return Record("p", ok, bad, 0.5, "")
+
+    well = Standing(0, 0, 1.0, usual=0.0, asked=200)
+    badly = Standing(0, 0, 1.0, usual=0.5, asked=200)
+    new = Standing(0, 0, 1.0, usual=0.0, asked=2)
+    assert may_plan(plan(MIN_GOOD, 0), well, "on") and not may_plan(plan(MIN_GOOD - 1, 0), well, "on")
+    assert may_plan(plan(9, 1), well, "on")  # one failure among ten says little
+    assert not may_plan(plan(10, 10), well, "on")
+    assert may_plan(plan(10, 10), badly, "on")  # the runs fail as often with the model's own plan
+    assert not may_plan(plan(3, 40), badly, "on")
+    assert may_plan(plan(10, 10), new, "on")  # of two runs nobody knows what is usual
+    assert not may_plan(plan(9, 0), well, "off") and not may_plan(plan(9, 0), well, "certified")
+    assert may_plan(plan(9, 0), Standing(100, 0, 0.03), "certified")
+
+
+@given(st.integers(0, 60), st.integers(0, 60), st.integers(0, 100), st.integers(1, 100))
+def test_a_plan_is_shut_out_by_both_bounds_or_by_too_few_uses(ok: int, bad: int, failed: int, asked: int) -> None:
+    failed = min(failed, asked)
+    family = Standing(0, 0, 1.0, failed / asked, False, asked)
+    allowed = max(DELTA, upper_bound(failed, asked, 0.95))
+    good = ok >= MIN_GOOD and lower_bound(bad, ok + bad, 0.95) <= allowed
+    assert may_plan(Record("p", ok, bad, 0.0, ""), family, "on") is good
+    if good and ok + bad and bad / (ok + bad) <= failed / asked:
+        assert may_plan(Record("p", ok, bad, 0.0, ""), family, "on")
+
+
+def test_runs_with_texts_alone_have_a_standing_of_their_own() -> None:
+    asked = [(True, "")] * 40
+    bad = [*asked, *[(False, "written")] * 10]
+    found = standing(bad)
+    assert found.unwritten and not found.closed and found.episodes == 0 and found.asked == 40 and found.usual == 0
+    assert not standing([*bad, *[(True, "written")] * 30]).unwritten  # the latest count
+    skipped = standing([*asked, *[(False, "skipped")] * 10])
+    assert skipped.closed and not skipped.unwritten
+    assert not standing([(i % 2 == 0, arm) for i in range(60) for arm in ("", "written")]).unwritten

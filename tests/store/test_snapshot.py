@@ -409,3 +409,127 @@ def test_a_deep_tree_is_no_trouble(snapshot: Snapshot, root: Path) -> None:
     snapshot.keep("d")
     assert snapshot.changes() == []
     subprocess.run(["rm", "-rf", str(root / "d")], check=True)
+
+
+# -- while the run is still going on -----------------------------------------------------------------
+
+
+def test_what_was_at_some_paths_is_put_back_and_the_rest_stays(snapshot: Snapshot, root: Path) -> None:
+    (root / "one").write_text("1")
+    (root / "one").chmod(0o640)
+    (root / "two").write_text("2")
+    (root / "gone").write_text("3")
+    before = picture(root)
+    snapshot.keep(None)
+    (root / "one").write_text("spoilt")
+    (root / "two").write_text("good")
+    (root / "gone").rename(root / "moved")
+    (root / "new").mkdir()
+    (root / "new" / "deep").write_text("4")
+    report = snapshot.put_back(["one", "gone", "moved", "new/deep", "never/there"])
+    assert set(report.restored) == {"one", "gone"} and set(report.removed) == {"moved", "new/deep"}
+    assert not report.conflicts
+    after = picture(root)
+    assert after.pop("two")[2] == b"good" and before.pop("two")[2] == b"2"
+    assert after == before  # the folder that was made for it is gone too
+    assert snapshot.put_back(["one", "gone", "moved"]).restored == ()
+    assert snapshot.undo().restored == ("two",)
+
+
+def test_put_back_leaves_a_folder_with_other_things_in_it(snapshot: Snapshot, root: Path) -> None:
+    snapshot.keep(None)
+    (root / "new").mkdir()
+    (root / "new" / "ours").write_text("1")
+    (root / "new" / "theirs").write_text("2")
+    assert snapshot.put_back(["new/ours"]).removed == ("new/ours",)
+    assert (root / "new" / "theirs").read_text() == "2" and not (root / "new" / "ours").exists()
+
+
+def test_put_back_brings_folders_and_links_back_and_follows_none(
+    snapshot: Snapshot, root: Path, tmp_path: Path
+) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "file").write_text("not ours")
+    (root / "folder").mkdir()
+    (root / "folder" / "file").write_text("old")
+    (root / "folder").chmod(0o750)
+    (root / "link").symlink_to("folder/file")
+    before = picture(root)
+    snapshot.keep(None)
+    shutil.rmtree(root / "folder")
+    (root / "folder").symlink_to(outside)
+    (root / "link").unlink()
+    (root / "link").write_text("no link any more")
+    assert snapshot.missing(["folder/file"]), "what is behind a link is not what was there"
+    report = snapshot.put_back(["folder/file", "folder", "link"])
+    assert not report.conflicts and picture(root) == before
+    assert (outside / "file").read_text() == "not ours"
+
+
+def test_what_is_missing(snapshot: Snapshot, root: Path) -> None:
+    (root / "file").write_text("1")
+    (root / "folder").mkdir()
+    (root / "link").symlink_to("nowhere")
+    snapshot.keep(None)
+    paths = ["file", "folder", "link"]
+    assert not snapshot.missing(paths) and not snapshot.missing([])
+    (root / "file").write_text("changed")
+    (root / "added").write_text("2")
+    (root / "added").unlink()
+    assert not snapshot.missing([*paths, "added", "never", "../outside", "/etc/passwd", "never/there"])
+    for path in paths:
+        aside = root / "aside"
+        (root / path).rename(aside)
+        assert snapshot.missing([path]) and snapshot.missing(["never", path])
+        aside.rename(root / path)
+        assert not snapshot.missing([path])
+
+
+@pytest.mark.parametrize("path", ["../outside", "/etc/hostname", "folder/../../outside", "", "."])
+def test_nothing_outside_is_put_back(snapshot: Snapshot, root: Path, tmp_path: Path, path: str) -> None:
+    (tmp_path / "outside").write_text("not ours")
+    (root / "file").write_text("1")
+    snapshot.keep(None)
+    (root / "file").write_text("2")
+    report = snapshot.put_back([path])
+    assert (report.restored, report.removed, report.conflicts) == ((), (), ())
+    assert (root / "file").read_text() == "2" and (tmp_path / "outside").read_text() == "not ours"
+
+
+@pytest.mark.parametrize("damage", ["gone", "changed"])
+def test_what_was_not_kept_whole_is_told_and_left(snapshot: Snapshot, root: Path, tmp_path: Path, damage: str) -> None:
+    (root / "file").write_text("first")
+    (root / "other").write_text("second")
+    snapshot.keep(None)
+    (root / "file").write_text("spoilt")
+    (root / "other").unlink()
+    (blob,) = [b for b in tmp_path.rglob("blobs/*/*") if b.read_text() == "first"]
+    if damage == "gone":
+        blob.unlink()
+    else:
+        blob.chmod(0o600)
+        blob.write_text("FIRST")
+    report = snapshot.put_back(["file", "other"])
+    assert (
+        report.restored == ("other",) and report.conflicts == ("file",) and "content is" in (report.why or {})["file"]
+    )
+    assert (root / "file").read_text() == "spoilt" and not list(root.glob(".wornpath*"))
+
+
+@settings(deadline=None, max_examples=25)
+@given(seed=st.integers(0, 10**9), data=st.data())
+def test_putting_all_back_is_an_undo_and_in_parts_it_is_too(seed: int, data: st.DataObject) -> None:
+    with tempfile.TemporaryDirectory(prefix="wornpath-test-") as folder:
+        root, run = Path(folder, "w"), Path(folder, "run")
+        root.mkdir()
+        Vandal(root, seed).work(20)
+        before = picture(root)
+        snapshot = Snapshot(run, root)
+        snapshot.keep(None)
+        Vandal(root, seed + 1).work(15)
+        changed = sorted({c.path for c in snapshot.changes()})
+        some = data.draw(st.sets(st.sampled_from(changed))) if changed else set()
+        snapshot.put_back(some)
+        snapshot.put_back([*before, *picture(root), *changed])
+        assert picture(root) == before

@@ -79,7 +79,10 @@ def _each_its_own(pairs: Sequence[tuple[ast.AST, ast.AST]], listed: Sequence[Ite
     """Whether each of PAIRS names the item in its place, or none, and more than one does."""
     own = 0
     for (first, last), item in zip(pairs, listed, strict=True):
-        said = {n.value for at in (first, last) for n in ast.walk(at) if isinstance(n, ast.Constant)}
+        nodes = [n for at in (first, last) for n in ast.walk(at)]
+        said = {n.value for n in nodes if isinstance(n, ast.Constant)} | {
+            n.attr for n in nodes if isinstance(n, ast.Attribute)
+        }
         if any(other is not item and {other.name, other.label or other.name} & said for other in listed):
             return False
         own += bool({item.name, item.label or item.name} & said)

@@ -170,6 +170,7 @@ class Tracker:
         self.world += 1
         if self.was_try:
             self.last, self.last_result, self.last_text, self.last_code = None, "", "", ""
+            self.feedback = ""
             self.tried, self.facts = dict(self._kept[0]), list(self._kept[1])
         elif back:
             self.facts = [fact for fact in self.facts if not fact.startswith(back)]
