@@ -67,6 +67,14 @@ def test_a_pattern_of_a_name_does_not_let_an_address_in(to: str) -> None:
     assert fits(Rule("allow", "post", arguments={"to": "*"}), post, Action.of("post", to=to, body="x"))
 
 
+@pytest.mark.parametrize("to", ["eve@EVIL.example", "Eve@Evil.Example", "eve＠evil．example"])
+@pytest.mark.parametrize("effect", ["deny", "ask"])
+def test_a_denial_is_not_gone_round_by_other_letters(to: str, effect: Any) -> None:
+    rule = Rule(effect, "post", arguments={"to": "*@evil.example"})
+    assert fits(rule, post, Action.of("post", to=to, body="x"))
+    assert not fits(Rule("allow", "post", arguments={"to": "*@evil.example"}), post, Action.of("post", to=to, body="x"))
+
+
 @pytest.mark.parametrize("path", ["pub/key", "pub/../pub/key", "file", "./file", "up/private/key"])
 def test_a_rule_about_a_path_holds_where_a_link_leads(tmp_path: Path, path: str) -> None:
     (tmp_path / "private").mkdir()

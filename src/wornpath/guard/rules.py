@@ -110,7 +110,8 @@ def _matches(value: str, pattern: str, effect: Effect, tool: Tool, name: str) ->
     if name in tool.paths:
         value, pattern = posixpath.normpath(value), pattern.removeprefix("./")
     if effect != "allow":
-        return bool(_pattern(pattern, _ANY).fullmatch(value))
+        plain = _pattern(pattern, _ANY).fullmatch(value)  # an address in capitals or wide letters is the same address
+        return bool(plain or _pattern(_folded(pattern), _ANY).fullmatch(_folded(value)))
     deep = ""
     if _is_code(tool, name):
         wild = _IN_CODE
@@ -122,6 +123,10 @@ def _matches(value: str, pattern: str, effect: Effect, tool: Tool, name: str) ->
         address = "@" in pattern or ("@" in value and pattern.strip("*") != "")
         wild = _IN_ADDRESS if address else _IN_LINE
     return bool(_pattern(pattern, wild, deep).fullmatch(value))
+
+
+def _folded(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).casefold()
 
 
 def _is_code(tool: Tool, name: str) -> bool:

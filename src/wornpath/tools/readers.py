@@ -121,7 +121,7 @@ def whole_text(workspace: Workspace, path: str, *, hurried: bool = False) -> tup
             with contextlib.suppress(KeyError, StopIteration, RuntimeError):  # another thread was there first
                 del _KNOWN[next(iter(_KNOWN))]
     if isinstance(found, ToolError):
-        raise found
+        raise found.with_traceback(None)
     return found
 
 
