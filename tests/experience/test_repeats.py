@@ -73,6 +73,7 @@ THEN = columns("day", "who", "sum", numbers=("sum",), dates=("day",))
             '{"cost": float(row["cost"]), "on": row["on"]}',
         ),
         ('[f"{row}day", f"{row}who", f"{row}sum!"]', '[f"{row}cost!", f"{row}on"]'),
+        ("[row.day, row.who, float(row.sum)]", "[float(row.cost), row.on]"),
         ("['day',\n 'who',\n 'sum' * 2]", "['cost' * 2,\n 'on']"),
     ],
 )
@@ -116,7 +117,6 @@ def test_an_element_that_names_another_item_is_no_part_of_a_repeat() -> None:
         '[row["sum"], row["who"], row["day"]]',  # another order
         '[row["day"], row["who"]]',  # not all of them
         "[x, y, z]",
-        "[row.day, row.who, row.sum]",  # names after a dot are filled one by one
         '[row["day"], 1, 2]',  # one alone is no repetition
         'f(row["day"], row["who"], sum=row["sum"])',
         '{**a, "who": 1, "sum": 2}',

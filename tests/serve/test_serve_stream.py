@@ -81,6 +81,32 @@ async def test_a_reader_without_a_place_begins_now(tmp_path: Path) -> None:
         assert [e["seq"] for e in await taken(late, 1)] == [6]
 
 
+async def test_text_is_heard_between_the_events_it_was_written_between(tmp_path: Path) -> None:
+    async with following(tmp_path) as (store, feed):
+        said(store, "a", 1)
+        feed.wake()
+        one, everything = feed.frames("a", after=1), feed.frames(after=1)
+        await anext(one)
+        await anext(everything)
+        for word in ("It ", "is ", "so."):
+            feed.text("a", "argument", word, 1)
+        said(store, "a", 1)
+        said(store, "b", 1)
+        feed.text("a", "answer", "Done.", 2)
+        feed.wake()
+        for frames, wanted in ((one, 3), (everything, 4)):
+            found: list[dict[str, str]] = []
+            while len(found) < wanted:
+                found += [event for event in sse(iter((await anext(frames)).decode().split("\n"))) if "event" in event]
+            told = [json.loads(event["data"]) for event in found]
+            assert [each.get("text") or each["seq"] for each in told] == [
+                "It is so.",
+                2,
+                *([3] if wanted == 4 else []),
+                "Done.",
+            ]
+
+
 async def test_what_another_process_writes_is_found(tmp_path: Path) -> None:
     async with following(tmp_path) as (_, feed):
         with SqliteStore(tmp_path) as other:  # which wakes nobody

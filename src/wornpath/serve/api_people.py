@@ -44,7 +44,7 @@ async def chat(request: Request) -> Response:
     model = await here.models.open()
 
     def said(text: str) -> None:
-        here.feed.news("text", found.run_id, {"run_id": found.run_id, "purpose": "chat", "text": text})
+        here.feed.text(found.run_id, "chat", text)
 
     return Json({"answer": await here.worker.call(talk(here.reader, found, given.message, model, said))})
 

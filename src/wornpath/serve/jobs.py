@@ -84,6 +84,8 @@ class Job:
     work: Work | None = None
     task: asyncio.Task[None] | None = None
     slot: bool = False
+    last_seq: int = 0
+    """Of its latest event here: the text that the model writes comes after it."""
     acting: bool = False
     why: str = ""
     """Why it was told to stop."""
@@ -262,7 +264,7 @@ class Jobs:
                 on_event=self.seen,
             )
         agent.approver = _Approver(self, job) if job.interactive else None
-        agent.on_text = lambda purpose, text: self._text(job.run_id, purpose, text)
+        agent.on_text = lambda purpose, text: self.feed.text(job.run_id, purpose, text, job.last_seq)
         job.agent = agent
         if job.why:
             agent.request_stop(job.why, cancel=job.cancelled)
@@ -274,6 +276,8 @@ class Jobs:
     def seen(self, event: Event) -> None:
         """In the worker: an event of a run was committed."""
         job = self.live.get(event.run_id)
+        if job is not None:
+            job.last_seq = event.seq
         if job is not None and event.type == "action.started":
             job.acting = True
         elif job is not None and event.type == "action.finished":
@@ -281,9 +285,6 @@ class Jobs:
             if self.stopping and job.work is not None:
                 job.work.cancel()
         self.feed.wake()
-
-    def _text(self, run_id: str, purpose: str, text: str) -> None:
-        self.feed.news("text", run_id, {"run_id": run_id, "purpose": purpose, "text": text})
 
     async def ask(self, job: Job, request: ApprovalRequest) -> ApprovalAnswer:
         """Wait for a person's answer, and let another run have the turn meanwhile."""
