@@ -123,7 +123,7 @@ def descend(
         raise TrainingDiverged(f"The gradient of update {update} is not a number; lower the learning rate.")
     torch.set_flush_denormal(
         True
-    )  # the moments of dead units become denormal numbers, which make a step six times as slow
+    )  # the moments of dead units become denormal numbers, which make a step several times as slow
     try:
         optimiser.step()
     finally:
