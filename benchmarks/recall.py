@@ -23,11 +23,13 @@ from typing import Any
 
 from wornpath.agent import AutoGPT
 from wornpath.core import Action, Candidate, Observation, Plan, Predicate, State, Subtask, to_json
+from wornpath.experience.filling import fill
 from wornpath.experience.lessons import FINISH, position
-from wornpath.experience.lifting import Lifter, Template, fill
+from wornpath.experience.lifting import Lifter
 from wornpath.experience.live import Experience, ExperienceConfig
 from wornpath.experience.memory import Lesson, Memory, Outcome
 from wornpath.experience.situation import Situation, take
+from wornpath.experience.template import Template
 from wornpath.llm import ScriptedChat
 from wornpath.policy import CountPolicy
 from wornpath.store import SqliteStore

@@ -10,11 +10,13 @@ from typing import Any
 
 from wornpath.core import Action, Candidate, Goal, Observation, Plan, Predicate, State, StoreError, Subtask
 from wornpath.experience import Tracker
+from wornpath.experience.filling import fill
 from wornpath.experience.lessons import FINISH, PLAN, lift_plan, plan_id, position, start, written
-from wornpath.experience.lifting import Lifter, Template, fill
+from wornpath.experience.lifting import Lifter
 from wornpath.experience.live import Experience
 from wornpath.experience.memory import Evidence, Record, readable_name
 from wornpath.experience.situation import Situation, take
+from wornpath.experience.template import Template
 from wornpath.policy.gate import Standing, may_plan, may_skip, may_write, standing, trusted
 from wornpath.tools import Registry, Tool, Workspace
 

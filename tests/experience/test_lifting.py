@@ -11,10 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wornpath.core import Action
-from wornpath.experience.lifting import Hole, Lifter, Template, agree, fill
+from wornpath.experience.filling import fill
+from wornpath.experience.lifting import Lifter
 from wornpath.experience.naming import Names
 from wornpath.experience.situation import Situation
 from wornpath.experience.source import fitting, literals
+from wornpath.experience.template import Hole, Template, agree
 
 CODE = {"code": "code"}
 NAME = st.text("abcdefgh销售éX0_- ", min_size=2, max_size=10).map(str.strip).filter(lambda t: len(t) > 1)

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from wornpath.core import Plan, Predicate, StoreError, Subtask
 from wornpath.experience.doubt import WITNESSES
 from wornpath.experience.lessons import PLAN, lift_plan, plan_id
-from wornpath.experience.lifting import Hole, Lifter, Template
+from wornpath.experience.lifting import Lifter
 from wornpath.experience.memory import SCHEMA_VERSION, Lesson, Memory, Outcome, agree_plans, within
 from wornpath.experience.situation import Situation
+from wornpath.experience.template import Hole, Template
 
 
 def body(*roles: str, was: str = "a", tool: str = "read_file") -> Template:

@@ -11,9 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wornpath.core import Action
-from wornpath.experience.lifting import Element, Hole, Lifter, Repeat, Template, agree, fill
+from wornpath.experience.filling import fill
+from wornpath.experience.lifting import Lifter
 from wornpath.experience.repeats import Item, fitting_element, items
 from wornpath.experience.situation import Situation
+from wornpath.experience.template import Element, Hole, Repeat, Template, agree
 
 CODE = {"code": "code"}
 EVIL = [

@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Any
 
 from wornpath.core import StoreError, canonical
 from wornpath.experience import doubt
-from wornpath.experience.lifting import Template, agree
 from wornpath.experience.situation import Situation
+from wornpath.experience.template import Template, agree
 from wornpath.store.database import private_file
 
 if TYPE_CHECKING:
