@@ -123,8 +123,8 @@ def _values(piece: Hole | Listing, situation: Situation, known: Mapping[str, str
     for role, form in sorted(
         siblings or piece.roles
     ):  # what the action itself tells goes before what is like it elsewhere
-        formed = (formed(v, form) for v in _role(role, situation, known))
-        texts = {t for v in formed if v and (t := fitting(v, piece.place)) is not None}
+        said = (formed(v, form) for v in _role(role, situation, known))
+        texts = {t for v in said if v and (t := fitting(v, piece.place)) is not None}
         weight = 2 if (role, form) in piece.sole else 1
         for text in texts:
             scores[text] = scores.get(text, 0.0) + weight / len(texts)
