@@ -13,6 +13,7 @@ import random
 import resource
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -80,22 +81,19 @@ def training(episodes: int, config: DQNConfig) -> tuple[float, float]:
     return time.process_time() - started, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def memory(episodes: int) -> dict[str, Any]:
-    """Peak memory in MiB at a fifth and at the end of a long run."""
-    peaks = {}
+def memory(episodes: int) -> dict[int, float]:
+    """Resident memory in MiB at every fifth of a long run; one update for eight steps, and a small replay, so that it is full early."""
+    held: dict[int, float] = {}
 
     def watch(row: dict[str, Any]) -> None:
-        if row["episode"] in (episodes // 5, episodes):
-            peaks[row["episode"]] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
+        if row["episode"] % max(1, episodes // 5) == 0:
+            pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+            held[row["episode"]] = round(pages * resource.getpagesize() / 2**20, 1)
+            print(row["episode"], held[row["episode"]], "MiB", file=sys.stderr, flush=True)
 
-    train(
-        lambda s: FileFinding("train"),
-        "dqn",
-        episodes=episodes,
-        config=DQNConfig(updates=1, train_every=8, capacity=5000),
-        progress=watch,
-    )
-    return peaks
+    config = DQNConfig(updates=1, train_every=8, capacity=5000)
+    train(lambda s: FileFinding("train"), "dqn", episodes=episodes, config=config, progress=watch)
+    return held
 
 
 def main() -> None:

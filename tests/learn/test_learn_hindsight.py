@@ -62,4 +62,5 @@ def test_relabelled_steps_are_never_evidence_and_never_in_a_rollout(tmp_path: Pa
         lambda s: FileFinding(trees=2, root=tmp_path), "ppo", TrainOptions(episodes=30), PPOConfig(hidden=(8,))
     )
     trainer.train()
-    assert len(trainer.learner.replay) == 0  # type: ignore[attr-defined]
+    kept = trainer.learner.replay.steps  # type: ignore[attr-defined]
+    assert len(kept) == trainer.run.steps and all(s.weight == 1.0 for s in kept)  # its own steps, and no others

@@ -58,15 +58,13 @@ _ASKS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("date", re.compile(r"\bwhen\b|\bdate\b|\bday\b|\bdeadline\b|日期|哪天|何时|什么时候|期限|几号", re.I)),
     ("who", re.compile(r"\bwho(m|se)?\b|\bperson\b|\bsigned\b|谁|哪位|何人|签", re.I)),
 )
-_LEADS = tuple(
-    (NAMES.index(of), NAMES.index(to))
-    for of, to in (
-        ("goal_in_argument", "argument_lead"),
-        ("goal_in_context", "context_lead"),
-        ("goal_in_line", "line_lead"),
-        ("line_roots_in_goal", "roots_lead"),
-    )
+_LEADS = (
+    ("goal_in_argument", "argument_lead"),
+    ("goal_in_context", "context_lead"),
+    ("goal_in_line", "line_lead"),
+    ("line_roots_in_goal", "roots_lead"),
 )
+_LEAD_OF, _LEAD_TO = ([NAMES.index(pair[i]) for pair in _LEADS] for i in (0, 1))
 _ANSWERS, _NEW = NAMES.index("answers_on_offer"), NAMES.index("argument_new")
 _CONTEXT = NAMES.index("goal_in_context")
 _BEST = tuple(
@@ -141,12 +139,10 @@ def value_kind(text: str) -> str:
 
 def dense(state: State, candidates: Sequence[Candidate]) -> Array:
     """One row of features per candidate, float32 of shape (len(candidates), WIDTH)."""
-    out = np.zeros((len(candidates), WIDTH), dtype=np.float32)
     if not candidates:
-        return out
+        return np.zeros((0, WIDTH), dtype=np.float32)
     context = _Context(state)
-    for i, candidate in enumerate(candidates):
-        out[i] = context.row(candidate.action)
+    out = np.asarray([context.row(candidate.action) for candidate in candidates], dtype=np.float32)
     _leads(out)
     out[:, _ANSWERS] = min(1.0, float(out[:, 4].sum()) / 5)
     for kind, target in _BEST:  # what else is on offer, so that looking further can be weighed against it
@@ -179,12 +175,11 @@ def _goal(state: State) -> str:
 def _leads(rows: Array) -> None:
     """Fill in how close each row comes to the best of its tool: a relation among candidates, not of one."""
     kinds = rows[:, :6].argmax(axis=1)
-    for source, target in _LEADS:
-        for kind in set(kinds.tolist()):
-            same = kinds == kind
-            best = float(rows[same, source].max())
-            if best > 0:
-                rows[same, target] = rows[same, source] / best
+    for kind in set(kinds.tolist()):
+        same = np.flatnonzero(kinds == kind)[:, None]
+        shares = rows[same, _LEAD_OF]
+        best = shares.max(axis=0)
+        rows[same, _LEAD_TO] = shares / np.where(best > 0, best, 1.0)
 
 
 class _Context:
@@ -247,7 +242,7 @@ class _Context:
             _share(own, self.observed),
             *(self._roles(entity)),
             *self.common,
-            min(1.0, self.tried.get(action.key, 0) / 3),
+            min(1.0, self.tried.get(action.key, 0) / 3) if self.tried else 0.0,
             min(1.0, self.tools.get(action.tool, 0) / 5),
             float(action.tool == self.last_tool),
             min(1.0, (text.count("/") + 1) / 6) if text else 0.0,
