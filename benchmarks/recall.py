@@ -92,7 +92,7 @@ def filled(memory: Memory, transitions: int, here: Situation) -> dict[str, float
         family = run % FAMILIES
         words = frozenset({"add", "sum", "write", *(f"kind{family}" for _ in range(family > 0))})
         situation = Situation(
-            here.roles, here.groups, words, here.shape, here.layout if rng.random() < 0.7 else "other"
+            here.roles, here.groups, (), words, here.shape, here.layout if rng.random() < 0.7 else "other"
         )
         template, good = variants[0 if rng.random() < 0.6 else rng.randrange(5)], rng.random() < 0.95
         look = lifter.lift(Action.of("read_file", path="sales.csv"), {})
