@@ -12,10 +12,10 @@ from agent_world import Make, act, chat, events, observations, purpose, subtask,
 
 from wornpath import AutoGPT
 from wornpath.actor import Actor
-from wornpath.agent import MAX_RETRIES, Paused
 from wornpath.core import Event, ModelAnswerError, Rule
 from wornpath.experience.live import Experience, ExperienceConfig
 from wornpath.guard import Limits
+from wornpath.loop import MAX_RETRIES, Paused
 from wornpath.recaller import MAX_TRIES
 from wornpath.store import SqliteStore
 from wornpath.store.snapshot import run_snapshot
