@@ -38,7 +38,6 @@ from wornpath.experience.live import Experience
 from wornpath.given import check_options, check_parts, read_goal
 from wornpath.guard import ApprovalAnswer, ApproveMode, Approver, Limits, SandboxMode, check_names, read_rules
 from wornpath.guard.secrets import Secrets
-from wornpath.heap import run_ended
 from wornpath.learn.spawn import spawn_after_run
 from wornpath.llm.chat import Chat
 from wornpath.loop import Paused, adjust, settle, work_on
@@ -246,7 +245,6 @@ class AutoGPT:
         finally:
             self._stop, self._cancel, self._why, self._actor = False, False, "", None
             self._unlock()
-            run_ended()
         if self._ended and self.learn:
             self._take_in()
         if late is not None:
