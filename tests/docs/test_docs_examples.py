@@ -176,7 +176,11 @@ def test_the_python_example(
 
 def test_the_offline_test_runs_as_its_page_says(tmp_path: Path) -> None:
     said = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(EXAMPLES / "07_testing_offline.py")],
+        [
+            *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"),
+            f"--basetemp={tmp_path / 'inner'}",  # else both tidy the same folder of temporary ones at once
+            str(EXAMPLES / "07_testing_offline.py"),
+        ],
         cwd=EXAMPLES.parent,
         capture_output=True,
         text=True,
