@@ -141,8 +141,8 @@ def open_page(context: BrowserContext, site: Site, place: str = "#/") -> Page:
 
 def hand_in(page: Page, goal: str) -> str:
     """Hand GOAL in on the page; the id of the run whose view opens."""
-    page.get_by_role("textbox", name="Goal").fill(goal)
-    page.get_by_role("button", name="Hand in").click()
+    page.get_by_role("textbox", name="Goal", exact=True).fill(goal)
+    page.get_by_role("button", name="Hand in", exact=True).click()
     page.wait_for_url("**/#/runs/*")
     return page.url.partition("#/runs/")[2].partition("/")[0]
 

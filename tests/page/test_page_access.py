@@ -117,13 +117,13 @@ def test_axe_finds_nothing_while_it_asks_and_when_empty(site: Any, contexts: Any
     page = open_page(contexts(), place)
     assert violations(page) == []
     hand_in(page, "Write a report")
-    expect(page.get_by_role("region", name="May write_file run?")).to_be_visible()
+    expect(page.get_by_role("region", name="May write_file run?", exact=True)).to_be_visible()
     assert violations(page) == []
     page.keyboard.press("e")
-    expect(page.get_by_role("button", name="Allow as changed")).to_be_visible()
+    expect(page.get_by_role("button", name="Allow as changed", exact=True)).to_be_visible()
     assert violations(page) == []
     page.keyboard.press("Escape")
-    page.get_by_role("button", name="Cancel").click()
+    page.get_by_role("button", name="Cancel", exact=True).click()
     expect(page.get_by_role("dialog")).to_be_visible()
     assert violations(page) == []
 
@@ -135,14 +135,14 @@ def test_colours_and_language_are_chosen_and_kept(site: Any, contexts: Any) -> N
         return page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
 
     light = background()
-    page.get_by_role("button", name="Colours: as the system").click()
-    page.get_by_role("button", name="Colours: light").click()
-    expect(page.get_by_role("button", name="Colours: dark")).to_be_focused()
+    page.get_by_role("button", name="Colours: as the system", exact=True).click()
+    page.get_by_role("button", name="Colours: light", exact=True).click()
+    expect(page.get_by_role("button", name="Colours: dark", exact=True)).to_be_focused()
     dark = background()
     assert dark != light
-    page.get_by_role("button", name="中文").click()
+    page.get_by_role("button", name="中文", exact=True).click()
     expect(page.get_by_role("heading", level=1)).to_have_text("想做什么？")
-    expect(page.get_by_role("button", name="English")).to_be_focused()
+    expect(page.get_by_role("button", name="English", exact=True)).to_be_focused()
     page.reload()
     expect(page.get_by_role("heading", level=1)).to_have_text("想做什么？")
     assert background() == dark

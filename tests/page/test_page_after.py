@@ -79,7 +79,7 @@ def test_files_are_shown_as_what_they_are(done: Any) -> None:
     page.locator(".file-list").get_by_text("deep.md", exact=True).click()
     expect(preview.locator("li strong")).to_have_text("b")
     with page.expect_download() as download:
-        preview.get_by_role("link", name="Download").click()
+        preview.get_by_role("link", name="Download", exact=True).click()
     assert Path(download.value.path()).read_bytes() == FILES["sub/deep.md"]
 
 
@@ -90,8 +90,8 @@ def test_changes_are_shown_and_taken_back(done: Any) -> None:
     expect(change.locator(".change-path")).to_have_text("report.md")
     expect(change.locator(".diff-line.removed .diff-text")).to_have_text(["To do."])
     expect(change.locator(".diff-line.added .diff-text")).to_have_text(["The total is 340."])
-    page.get_by_role("button", name="Undo the run").click()
-    page.get_by_role("dialog").get_by_role("button", name="Undo the run").click()
+    page.get_by_role("button", name="Undo the run", exact=True).click()
+    page.get_by_role("dialog").get_by_role("button", name="Undo the run", exact=True).click()
     toasted(page, "1 file is as it was")
     assert (workspace(place, run_id) / "report.md").read_bytes() == b"# Report\n\nTo do.\n"
 
@@ -101,8 +101,8 @@ def test_what_changed_since_is_left_alone_and_named(done: Any) -> None:
     file = workspace(place, run_id) / "report.md"
     file.write_text("My own words.\n", "utf-8")
     page.get_by_role("link", name="Changes", exact=True).click()
-    page.get_by_role("button", name="Undo the run").click()
-    page.get_by_role("dialog").get_by_role("button", name="Undo the run").click()
+    page.get_by_role("button", name="Undo the run", exact=True).click()
+    page.get_by_role("dialog").get_by_role("button", name="Undo the run", exact=True).click()
     expect(page.get_by_role("alert").filter(has_text="left as they are")).to_contain_text("report.md")
     assert file.read_text("utf-8") == "My own words.\n"
 
@@ -137,7 +137,7 @@ def test_a_person_says_what_they_would_have_done(done: Any) -> None:
     page.get_by_role("link", name="Steps", exact=True).click()
     page.locator(".row-button.step").first.click()
     page.get_by_text("I would have done something else").click()
-    send = page.get_by_role("button", name="Record it")
+    send = page.get_by_role("button", name="Record it", exact=True)
     send.click()
     expect(page.get_by_role("alert").filter(has_text="Choose an action first.")).to_be_visible()
     page.get_by_label("something else", exact=True).check()
@@ -165,12 +165,12 @@ def test_one_talks_about_a_run(site: Any, contexts: Any, tmp_path: Path) -> None
         store.append_many(run, [*begin("Write a report", tmp_path, ["Write it"]), *step(1), *end(run, 1)])
     page = open_page(contexts(), place, f"#/runs/{run}/chat")
     chat.hold()
-    page.get_by_role("textbox", name="Ask about this run").fill("What did you do?")
+    page.get_by_role("textbox", name="Ask about this run", exact=True).fill("What did you do?")
     page.keyboard.press("Enter")
     answer = page.locator(".bubble.model")
     expect(answer.locator("strong")).to_have_text("report.md")  # streamed, while the model holds
     chat.let_go()
-    expect(page.get_by_role("button", name="Send")).to_be_enabled()
+    expect(page.get_by_role("button", name="Send", exact=True)).to_be_enabled()
     expect(page.locator(".bubble")).to_have_text(["You: What did you do?", "Wornpath: I wrote report.md."])
     page.get_by_role("link", name="Files", exact=True).click()
     page.get_by_role("link", name="Chat", exact=True).click()
@@ -184,12 +184,12 @@ def test_goals_are_scheduled_and_removed(site: Any, contexts: Any) -> None:
     page.get_by_label("When", exact=True).fill("every now and then")
     page.get_by_role("button", name="Add", exact=True).click()
     expect(page.get_by_role("alert").filter(has_text="every now and then")).to_be_visible()
-    page.get_by_role("button", name="Mondays at 8").click()
+    page.get_by_role("button", name="Mondays at 8", exact=True).click()
     page.get_by_role("button", name="Add", exact=True).click()
     card = page.locator(".list-card")
     expect(card).to_contain_text("Sum the invoices")
     expect(card).to_contain_text("0 8 * * 1")
-    card.get_by_role("button", name="Remove this schedule").click()
+    card.get_by_role("button", name="Remove this schedule", exact=True).click()
     page.get_by_role("dialog").get_by_role("button", name="Remove", exact=True).click()
     expect(page.get_by_text("Nothing is scheduled")).to_be_visible()
 
@@ -212,7 +212,7 @@ def test_notes_are_seen_and_forgotten(site: Any, contexts: Any) -> None:
     page = open_page(contexts(), place, "#/notes")
     card = page.locator(".list-card")
     expect(card).to_contain_text("Amounts are in euros.")
-    card.get_by_role("button", name="Forget this").click()
+    card.get_by_role("button", name="Forget this", exact=True).click()
     page.get_by_role("dialog").get_by_role("button", name="Forget", exact=True).click()
     expect(page.get_by_text("Nothing is remembered yet")).to_be_visible()
     with place.store() as store:
@@ -261,8 +261,8 @@ def test_policies_are_promoted_rolled_back_and_compared(site: Any, contexts: Any
     page = open_page(contexts(), place, "#/learning")
     first = page.locator(".policy-item", has_text="learnt 1")
     expect(first).to_contain_text("DQN · 30 episodes")
-    first.get_by_role("button", name="Promote").click()
-    page.get_by_role("dialog").get_by_role("button", name="Promote").click()
+    first.get_by_role("button", name="Promote", exact=True).click()
+    page.get_by_role("dialog").get_by_role("button", name="Promote", exact=True).click()
     expect(page.locator(".current-policy strong")).to_have_text("v1")
     with place.store() as store:
         assert Registry.of(store).current == "v1"
@@ -284,8 +284,8 @@ def test_policies_are_promoted_rolled_back_and_compared(site: Any, contexts: Any
     expect(page.locator(".evidence li")).to_have_count(3)
 
     page.goto(f"{place.url}/#/learning")
-    page.get_by_role("button", name="Roll back").click()
-    page.get_by_role("dialog").get_by_role("button", name="Roll back").click()
+    page.get_by_role("button", name="Roll back", exact=True).click()
+    page.get_by_role("dialog").get_by_role("button", name="Roll back", exact=True).click()
     expect(page.locator(".current-policy strong")).to_have_text("prior")
     with place.store() as store:
         assert Registry.of(store).current == "prior"
@@ -293,8 +293,8 @@ def test_policies_are_promoted_rolled_back_and_compared(site: Any, contexts: Any
 
 def test_a_run_is_deleted(done: Any) -> None:
     place, page, _ = done
-    page.get_by_role("button", name="Delete this run").click()
-    page.get_by_role("dialog").get_by_role("button", name="Delete this run").click()
+    page.get_by_role("button", name="Delete this run", exact=True).click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete this run", exact=True).click()
     page.wait_for_url("**/#/")
     expect(page.get_by_text("No runs yet")).to_be_visible()
     with place.store() as store:

@@ -49,7 +49,7 @@ def test_a_goal_is_handed_in_and_seen_to_its_end(site: Any, contexts: Any) -> No
 
 def test_an_empty_goal_is_not_handed_in(site: Any, contexts: Any) -> None:
     page = open_page(contexts(), site())
-    page.get_by_role("button", name="Hand in").click()
+    page.get_by_role("button", name="Hand in", exact=True).click()
     expect(page.get_by_role("alert").filter(has_text="Say in a sentence")).to_be_visible()
     assert "runs/" not in page.url
 
@@ -58,12 +58,12 @@ def test_what_the_server_refuses_is_said_and_nothing_is_lost(site: Any, contexts
     page = open_page(contexts(), site())
     page.locator(".options > summary").click()
     page.get_by_label("Folder", exact=True).fill("/etc")
-    page.get_by_role("textbox", name="Goal").fill("Tidy this folder")
-    page.get_by_role("button", name="Hand in").click()
+    page.get_by_role("textbox", name="Goal", exact=True).fill("Tidy this folder")
+    page.get_by_role("button", name="Hand in", exact=True).click()
     expect(page.get_by_role("alert").filter(has_text="/etc")).to_be_visible()
-    expect(page.get_by_role("textbox", name="Goal")).to_have_value("Tidy this folder")
+    expect(page.get_by_role("textbox", name="Goal", exact=True)).to_have_value("Tidy this folder")
     page.reload()
-    expect(page.get_by_role("textbox", name="Goal")).to_have_value("Tidy this folder")
+    expect(page.get_by_role("textbox", name="Goal", exact=True)).to_have_value("Tidy this folder")
 
 
 def test_files_dropped_on_the_page_are_in_the_workspace(site: Any, contexts: Any) -> None:
@@ -115,7 +115,7 @@ def test_an_action_is_allowed_by_mouse_with_its_diff_in_view(site: Any, contexts
     expect(page).to_have_title(re.compile(r"^\(1\) "))
     assert not (workspace(place, run_id) / "report.md").exists()
 
-    card.get_by_role("button", name="Allow").click()
+    card.get_by_role("button", name="Allow", exact=True).click()
     chip(page, DONE)
     expect(card).to_have_count(0)
     assert (workspace(place, run_id) / "report.md").exists()
@@ -128,9 +128,9 @@ def test_an_action_is_denied_by_mouse_and_says_why(site: Any, contexts: Any) -> 
     page = open_page(contexts(), place)
     run_id = hand_in(page, "Write a report")
     card = page.get_by_role("region", name=WAITS)
-    card.get_by_role("button", name="Deny").click()
+    card.get_by_role("button", name="Deny", exact=True).click()
     card.get_by_label("Why not?").fill("Wrong folder")
-    card.get_by_role("button", name="Deny").click()
+    card.get_by_role("button", name="Deny", exact=True).click()
     expect(page.locator(".row-button.answer-deny")).to_contain_text("Wrong folder")
     with place.store() as store:
         answer = next(iter(store.events(run_id, types=("approval.answered",))))
@@ -143,11 +143,11 @@ def test_arguments_are_changed_before_they_are_allowed(site: Any, contexts: Any)
     page = open_page(contexts(), place)
     run_id = hand_in(page, "Write a report")
     card = page.get_by_role("region", name=WAITS)
-    card.get_by_role("button", name="Change first").click()
+    card.get_by_role("button", name="Change first", exact=True).click()
     expect(card.get_by_label("content", exact=True)).to_be_focused()
     expect(card.get_by_label("content", exact=True)).to_have_value(REPORT)
     card.get_by_label("content", exact=True).fill("My own words, 340.\n")
-    card.get_by_role("button", name="Allow as changed").click()
+    card.get_by_role("button", name="Allow as changed", exact=True).click()
     chip(page, DONE)
     assert (workspace(place, run_id) / "report.md").read_text("utf-8") == "My own words, 340.\n"
 
@@ -164,7 +164,7 @@ def test_one_allowance_can_hold_for_the_whole_run(site: Any, contexts: Any) -> N
     card = page.get_by_role("region", name=WAITS)
     card.get_by_label("For how long").select_option("run")
     expect(card).to_contain_text("Allows from then on: allow write_file")
-    card.get_by_role("button", name="Allow").click()
+    card.get_by_role("button", name="Allow", exact=True).click()
     chip(page, DONE)
     assert sorted(file.name for file in workspace(place, run_id).iterdir()) == [*names]
     with place.store() as store:
@@ -179,7 +179,7 @@ def test_keyboard_alone_is_enough(site: Any, contexts: Any, answer: str) -> None
     )
     page = open_page(contexts(), place)
     keys = page.keyboard
-    expect(page.get_by_role("textbox", name="Goal")).to_be_focused()
+    expect(page.get_by_role("textbox", name="Goal", exact=True)).to_be_focused()
     keys.type("Write a report")
     keys.press("Control+Enter")
     title = page.get_by_role("heading", name=WAITS)
@@ -224,7 +224,7 @@ def test_a_question_is_answered(site: Any, contexts: Any) -> None:
     )
     page = open_page(contexts(), place)
     run_id = hand_in(page, "Find the contract")
-    card = page.get_by_role("region", name="Which year?")
+    card = page.get_by_role("region", name="Which year?", exact=True)
     expect(card.get_by_label("Your answer")).to_be_focused()
     page.keyboard.press("Enter")
     expect(card.get_by_role("alert")).to_have_text("Write an answer first.")
@@ -299,10 +299,10 @@ def test_a_run_is_paused_and_gone_on_with(site: Any, contexts: Any) -> None:
     hand_in(page, "Write a report")
     assert place.chat.waits.wait(PATIENCE)
     with page.expect_response("**/pause"):  # the run must not be over before it is told to pause
-        page.get_by_role("button", name="Pause").click()
+        page.get_by_role("button", name="Pause", exact=True).click()
     place.chat.let_go()
     chip(page, "paused")
-    page.get_by_role("button", name="Resume").click()
+    page.get_by_role("button", name="Resume", exact=True).click()
     chip(page, DONE)
 
 
@@ -316,7 +316,7 @@ def test_a_run_that_reached_a_limit_goes_on_with_a_higher_one(site: Any, context
     page.get_by_label("Steps", exact=True).fill("1")
     run_id = hand_in(page, "Write a report")
     chip(page, "limit reached")
-    page.get_by_role("button", name="Resume").click()
+    page.get_by_role("button", name="Resume", exact=True).click()
     more = page.get_by_label("The limit of 1 steps was reached. Go on up to:")
     expect(more.last).to_have_value("2")
     more.last.fill("9")
@@ -330,12 +330,12 @@ def test_a_run_is_cancelled_after_a_question(site: Any, contexts: Any) -> None:
     page = open_page(contexts(), place)
     hand_in(page, "Write a report")
     expect(page.get_by_role("region", name=WAITS)).to_be_visible()
-    page.get_by_role("button", name="Cancel").click()
+    page.get_by_role("button", name="Cancel", exact=True).click()
     dialog = page.get_by_role("dialog")
-    dialog.get_by_role("button", name="Keep as it is").click()
+    dialog.get_by_role("button", name="Keep as it is", exact=True).click()
     chip(page, "waits for you")
-    page.get_by_role("button", name="Cancel").click()
-    dialog.get_by_role("button", name="Cancel").click()
+    page.get_by_role("button", name="Cancel", exact=True).click()
+    dialog.get_by_role("button", name="Cancel the run", exact=True).click()
     chip(page, "cancelled")
     expect(page.get_by_role("region", name=WAITS)).to_have_count(0)
 
@@ -345,8 +345,8 @@ def test_a_server_that_comes_back_is_found_again(site: Any, contexts: Any) -> No
     page = open_page(contexts(), place)
     page.context.set_offline(True)
     page.evaluate("window.dispatchEvent(new Event('offline'))")
-    page.get_by_role("textbox", name="Goal").fill("Write a report")
-    page.get_by_role("button", name="Hand in").click()
+    page.get_by_role("textbox", name="Goal", exact=True).fill("Write a report")
+    page.get_by_role("button", name="Hand in", exact=True).click()
     expect(page.get_by_role("alert").filter(has_text="does not answer")).to_be_visible()
     page.context.set_offline(False)
     hand_in(page, "Write a report")
@@ -360,4 +360,4 @@ def test_without_its_token_the_page_says_what_to_do(site: Any, contexts: Any) ->
     assert answer.status == 401
     page.goto(f"{place.url}/t/{TOKEN}/")  # for browsers and clients that keep no cookies
     expect(page.locator(".connection.is-live")).to_be_attached()
-    expect(page.get_by_role("heading", name="What should be done?")).to_be_visible()
+    expect(page.get_by_role("heading", name="What should be done?", exact=True)).to_be_visible()

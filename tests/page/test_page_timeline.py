@@ -113,14 +113,14 @@ def test_new_steps_are_followed_unless_one_looks_back(site: Any, contexts: Any, 
     expect(page.locator(".row-number", has_text="60")).to_be_visible()
     record(place, LONG, step(61))
     expect(page.locator(".row-number", has_text="61")).to_be_visible()
-    expect(page.get_by_role("button", name="Latest")).to_be_hidden()
+    expect(page.get_by_role("button", name="Latest", exact=True)).to_be_hidden()
 
     page.evaluate("document.querySelector('.scroller').scrollTop = 0")
-    expect(page.get_by_role("button", name="Latest")).to_be_visible()
+    expect(page.get_by_role("button", name="Latest", exact=True)).to_be_visible()
     record(place, LONG, step(62))
     expect(page.locator(".run-facts")).to_contain_text("62 steps")
     assert first_visible(page) == 1
-    page.get_by_role("button", name="Latest").click()
+    page.get_by_role("button", name="Latest", exact=True).click()
     expect(page.locator(".row-number", has_text="62")).to_be_visible()
 
 
@@ -142,10 +142,10 @@ def test_the_drawer_tells_why(short_run: Site, contexts: Any) -> None:
     assert drawer.locator(".candidate.masked .bar-value").all_inner_texts()[:2] == ["0%", "not allowed"]
     expect(drawer.locator(".code").filter(has_text="line 3")).to_be_visible()
 
-    drawer.get_by_role("button", name="Next").click()
+    drawer.get_by_role("button", name="Next", exact=True).click()
     expect(drawer.locator("#drawer-title")).to_have_text("Step 4")
     expect(drawer).to_contain_text("There is no such file.")
-    drawer.get_by_role("button", name="Close").click()
+    drawer.get_by_role("button", name="Close", exact=True).click()
     expect(page.locator(".plan")).to_be_visible()
 
 
@@ -177,7 +177,7 @@ def test_on_a_phone_a_file_that_the_drawer_names_is_shown(site: Any, contexts: A
     record(place, SHORT, records)
     page = open_page(contexts(viewport={"width": 390, "height": 844}), place, f"#/runs/{SHORT}/steps")
     page.locator(".row-button.step").first.click()
-    page.locator(".drawer").get_by_role("link", name="note.md").click()
+    page.locator(".drawer").get_by_role("link", name="note.md", exact=True).click()
     expect(page.locator(".preview .markdown h3")).to_have_text("A note")
     expect(page.locator(".drawer")).to_have_count(0)
     assert page.locator("[inert]").count() == 0
@@ -187,12 +187,12 @@ def test_a_run_is_looked_back_on_step_by_step(short_run: Site, contexts: Any) ->
     page = open_page(contexts(), short_run, f"#/runs/{SHORT}/steps")
     expect(page.locator(".row-button.finished")).to_be_visible()
     whole = rows(page)
-    page.get_by_role("button", name="Replay").click()
-    slider = page.get_by_role("slider", name="Moment of the run")
+    page.get_by_role("button", name="Replay", exact=True).click()
+    slider = page.get_by_role("slider", name="Moment of the run", exact=True)
     expect(slider).to_be_focused()
     expect(page.locator(".row-button")).to_have_count(1)  # the plan
     expect(page.locator(".plan-tree li.is-pending")).to_have_count(2)
-    page.get_by_role("button", name="One moment on").click()
+    page.get_by_role("button", name="One moment on", exact=True).click()
     expect(page.locator(".row-button.step")).to_have_count(1)
     assert slider.get_attribute("aria-valuetext") == "Step 1: read_file"
     expect(page.locator(".plan-tree li.is-active")).to_have_count(1)
@@ -201,11 +201,11 @@ def test_a_run_is_looked_back_on_step_by_step(short_run: Site, contexts: Any) ->
     assert rows(page) == whole
     slider.press("Home")
     expect(page.locator(".row-button.step")).to_have_count(0)
-    page.get_by_role("button", name="1× speed").click()
-    page.get_by_role("button", name="4× speed").click()
+    page.get_by_role("button", name="1× speed", exact=True).click()
+    page.get_by_role("button", name="4× speed", exact=True).click()
     page.get_by_role("button", name="Play", exact=True).click()
     expect(page.locator(".row-button.finished")).to_be_visible()
-    page.get_by_role("button", name="End the replay").click()
+    page.get_by_role("button", name="End the replay", exact=True).click()
     expect(slider).to_have_count(0)
     assert rows(page) == whole
 
