@@ -74,9 +74,10 @@ def planned(options: argparse.Namespace, code: str, done: Counter[Key]) -> list[
                 options.algorithm,
                 str(home),
             )
-            spec = replace(spec, drift=options.drift)
-            if options.short_frozen and arm == "frozen":
-                spec = replace(spec, leave_out=(min(50, options.episodes), 2 * options.episodes // 3))
+            spec = replace(spec, drift=options.drift, max_steps=options.max_steps)
+            if options.short_frozen is not None and arm == "frozen":
+                first, last = min(options.short_frozen, options.episodes), 2 * options.episodes // 3
+                spec = replace(spec, leave_out=(first, last))
             if done[key] < spec.length * every:
                 specs.append(replace(spec, start=done[key]))
     return specs
@@ -109,11 +110,21 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--first-seed", type=int, default=0, metavar="S")
     parser.add_argument(
         "--short-frozen",
-        action="store_true",
-        help="the frozen arm does the first 50 and the last third of the episodes only",
+        type=int,
+        nargs="?",
+        const=50,
+        metavar="N",
+        help="the frozen arm does the first N (50) and the last third of the episodes only",
     )
     parser.add_argument(
         "--drift", type=int, default=0, metavar="E", help="from episode E on names, layouts and wordings are others"
+    )
+    parser.add_argument(
+        "--max-steps",
+        type=int,
+        default=0,
+        metavar="N",
+        help="an episode ends after N steps (default: the agent's own limit)",
     )
     parser.add_argument("--jobs", type=int, default=1, choices=(1, 2), help="streams at a time")
     parser.add_argument(

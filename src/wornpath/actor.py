@@ -55,6 +55,8 @@ MAX_BAD_ANSWERS = 3
 FREE_FINISH_STEPS = 6
 """After so many steps a subtask may be called done although its predicates do not hold: the planner may have asked for the wrong thing."""
 MAX_ARTIFACTS = 100
+MAX_EARLY_CHECKS = 8
+"""How often in a run the checks are asked before the work is called finished: they may be slow."""
 
 
 @dataclass(slots=True)
@@ -77,6 +79,9 @@ class Actor:
     snapshot: Snapshot = field(init=False)
     _left: dict[str, str] = field(default_factory=dict)
     """The hashes of the files that the run changed, as it left them; empty where it left none."""
+    _early: int = 0
+    _passed: tuple[int, Evaluation] | None = None
+    """The version of the workspace at which the checks were last seen to hold, and the verdict."""
     _bad_answers: int = 0
     _looked_at: int = -1
     _recalled: str = ""
@@ -526,6 +531,32 @@ class Actor:
         active = self.session.tracker.active
         return active is not None and bool(active.predicates) and not self._open_predicates()
 
+    def settled(self, action: Action, seen: Observation) -> bool:
+        """Whether ACTION is a program that the subtask had run before and that found nothing to do any more, so that the model has no
+        other idea."""
+        tracker = self.session.tracker
+        tried = tracker.tried.get(action.key)
+        again = "code" in action.arguments and tried is not None and tried.count > 1
+        return again and seen.result == "empty" and tracker.subtask_ok > 0 and not self._open_predicates()
+
+    async def accepted(self, seen: Observation) -> bool:
+        """Whether the checks hold already, after a step that changed something in the last subtask: no model need be asked whether the
+        work is done."""
+        tracker, goal = self.session.tracker, self.session.tracker.goal
+        last = tracker.plan is not None and tracker.active == tracker.plan.subtasks[-1]
+        if goal is None or not goal.checks or not last or not seen.changed or self._early >= MAX_EARLY_CHECKS:
+            return False
+        self._early += 1
+        evaluation = await self._by_checks(goal)
+        if evaluation.verdict == "met":
+            self._passed = tracker.world, evaluation
+        return evaluation.verdict == "met"
+
+    async def _by_checks(self, goal: Goal) -> Evaluation:
+        assert self.context.sandbox is not None
+        log = self.context.run_folder / "checks.log" if self.context.run_folder else None
+        return await final.by_checks(goal, self.context.workspace, self.context.sandbox, self.originals, log)
+
     # -- judge -------------------------------------------------------------------------------------
 
     async def judge(self, goal: Goal, *, final_try: bool = True) -> Evaluation:
@@ -533,10 +564,10 @@ class Actor:
 
         Only the end is rewarded: where there is another try, `unmet` costs nothing by itself.
         """
-        if goal.checks:
-            assert self.context.sandbox is not None
-            log = self.context.run_folder / "checks.log" if self.context.run_folder else None
-            evaluation = await final.by_checks(goal, self.context.workspace, self.context.sandbox, self.originals, log)
+        if self._passed and self._passed[0] == self.session.tracker.world:
+            evaluation = self._passed[1]
+        elif goal.checks:
+            evaluation = await self._by_checks(goal)
         else:
             self.session.check()
             made = final.read_artefacts(

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from wornpath.actor import MAX_REPLANS, Actor
-from wornpath.core import Action, Goal, Observation, RunStatus, WornpathError
+from wornpath.core import Action, Goal, Observation, RunStatus, Subtask, WornpathError
 from wornpath.resuming import take_up
 
 MAX_SUBTASK_STEPS = 10
@@ -65,14 +65,24 @@ async def adjust(actor: Actor, action: Action, seen: Observation) -> None:
     if active is None:
         return
     failing = tracker.subtask_errors >= MAX_SUBTASK_ERRORS or tracker.subtask_steps >= MAX_SUBTASK_STEPS
-    if action.tool == "finish" or (seen.result == "ok" and actor.subtask_done()):
-        why = "finished" if action.tool == "finish" else active.criterion
+    if why := await _done(actor, active, action, seen):
         session.record("subtask.finished", {"subtask": active.id, "status": "done", "why": why})
     elif action.tool == "replan" or failing or session.cycle:
         usual = "the same steps came again" if session.cycle else "it did not succeed"
         reason = str(action.arguments.get("reason") or usual)
         session.record("subtask.finished", {"subtask": active.id, "status": "failed", "why": reason})
         await _replan(actor, reason)
+
+
+async def _done(actor: Actor, active: Subtask, action: Action, seen: Observation) -> str:
+    """Why the step ended the ACTIVE subtask; empty where it did not."""
+    if action.tool == "finish":
+        return "finished"
+    if seen.result == "ok" and actor.subtask_done():
+        return active.criterion
+    if actor.settled(action, seen):
+        return "the same program again changed nothing"
+    return "the checks hold" if await actor.accepted(seen) else ""
 
 
 async def _replan(actor: Actor, reason: str) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 from wornpath.bench.arms import ARMS, Algorithm, Contender, Setting
 from wornpath.bench.warm import WarmSandbox
 from wornpath.core import ModelUnavailable, SandboxUnavailable, Task, UsageError, WornpathError
+from wornpath.guard.limits import Limits
 from wornpath.llm.chat import Chat
 from wornpath.llm.simulated.chance import uniform
 from wornpath.store import SqliteStore
@@ -47,6 +48,8 @@ class Spec:
     """So many episodes, of all families, are done already."""
     leave_out: tuple[int, int] = (0, 0)
     """A family's episodes from the first to before the second are not done: an arm that learns nothing does not miss them."""
+    max_steps: int = 0
+    """An episode ends unmet after so many steps; 0: where the agent's own limit is."""
     drift: int = 0
     """From this episode on, if not 0, the draws are test draws: all is called, laid out and worded in other ways than before."""
 
@@ -144,7 +147,9 @@ async def _episode(
     with SqliteStore(folder) as store:
         if any(run.run_id == run_id for run in store.runs(limit=1)):
             store.remove(run_id)  # it was cut off before its record was written
-        agent = contender.agent(task, workspace, chat, store, seed=spec.seed * SEED_STEP + episode, run_id=run_id)
+        limits = Limits(max_steps=spec.max_steps) if spec.max_steps else None
+        seed = spec.seed * SEED_STEP + episode
+        agent = contender.agent(task, workspace, chat, store, seed=seed, run_id=run_id, limits=limits)
         place.give(agent)
         try:
             done = await agent.arun()
