@@ -531,13 +531,13 @@ class Actor:
         active = self.session.tracker.active
         return active is not None and bool(active.predicates) and not self._open_predicates()
 
-    def settled(self, action: Action, seen: Observation) -> bool:
-        """Whether ACTION is a program that the subtask had run before and that found nothing to do any more, so that the model has no
-        other idea."""
+    def settled(self, seen: Observation) -> bool:
+        """Whether the step ran a program that had been run before and that found nothing to do any more: the model has no other idea."""
         tracker = self.session.tracker
-        tried = tracker.tried.get(action.key)
-        again = "code" in action.arguments and tried is not None and tried.count > 1
-        return again and seen.result == "empty" and tracker.subtask_ok > 0 and not self._open_predicates()
+        action = tracker.last
+        tried = tracker.tried.get(action.key) if action is not None and "code" in action.arguments else None
+        again = tried is not None and tried.count > 1 and seen.result == "empty"
+        return again and tracker.subtask_ok > 0 and not self._open_predicates()
 
     async def accepted(self, seen: Observation) -> bool:
         """Whether the checks hold already, after a step that changed something in the last subtask: no model need be asked whether the

@@ -20,7 +20,8 @@ def problem(tracker: Tracker, tool: Tool, kind: str) -> str:
     if tracker.last is not None and tracker.last.tool == tool.name and tracker.last_result != "ok":
         if tracker.subtask_steps % 2 == 0:  # what it clung to twice is better not shown again
             said = tracker.last_text.strip().splitlines() or ["it gave no reason"]
-            return f"A program for this failed before: {said[-1][:200]}"
+            where = next((line.strip() for line in said if line.startswith("    where ")), "")
+            return f"A program for this failed before: {said[-1][:200]}{f' ({where})' if where else ''}"
         return (
             f"This program was tried:\n```python\n{tracker.last_code.strip()}\n```\nIt failed:\n{tracker.last_text}\n"
             "Write the program again without this mistake."

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from agent_world import FINISH, Brain, Make, act, events, observations, prompts, purpose, subtask, text_of, tree
 
+from wornpath.actor import MAX_EARLY_CHECKS
 from wornpath.core import Observation, UsageError
 from wornpath.guard import Limits
 from wornpath.llm.chat import Completion
@@ -63,6 +64,55 @@ def test_an_unmet_result_is_worked_on_again_and_may_be_met(make: Make) -> None:
     assert result.status == "met"
     assert verdicts(agent) == ["unmet", "unmet", "met"]
     assert result.reward == pytest.approx(1.0, abs=0.2), "only the end is rewarded"
+
+
+TIDY = [subtask("Make the file", "compute")]
+"""A subtask whose end no predicate tells."""
+
+
+CODE = act("python")
+
+
+def program(text: str) -> str:
+    return f"```python\n{text}\n```"
+
+
+HELLO_WRITTEN = program("open('out.txt', 'w').write('hello')")
+
+
+def test_work_that_the_checks_accept_is_finished_without_asking(make: Make) -> None:
+    agent = make("Make out.txt", plan=TIDY, actions=[CODE], texts=[HELLO_WRITTEN], checks=HELLO)
+    result = agent.run().result
+    assert (result.status, result.steps) == ("met", 1)
+    assert [e.data["why"] for e in events(agent, "subtask.finished")] == ["the checks hold"]
+    assert "progress" not in [e.data["purpose"] for e in events(agent, "model.called")]
+    assert verdicts(agent) == ["met"]
+
+
+def test_checks_that_hold_early_leave_no_subtask_out(make: Make, work: Path) -> None:
+    plan = [*TIDY, subtask("Write the other", "write", "b.txt")]
+    actions = [CODE, FINISH, act("write_file", path="b.txt")]
+    agent = make("Make out.txt and b.txt", plan=plan, actions=actions, texts=[HELLO_WRITTEN, "b"], checks=HELLO)
+    assert agent.run().result.status == "met"
+    assert (work / "b.txt").exists()
+
+
+def test_slow_checks_are_not_asked_after_every_step(make: Make, work: Path) -> None:
+    texts = [program(f"open('out.txt', 'w').write('{n}')") for n in range(40)]
+    agent = make("Make out.txt", plan=TIDY, actions=[CODE, act("list_files"), CODE], texts=texts, checks=["false"])
+    result = agent.run().result
+    asked = (agent.store.root / "runs" / agent.run_id / "checks.log").read_text().count("$ false")
+    assert result.steps > MAX_EARLY_CHECKS and asked - len(verdicts(agent)) == MAX_EARLY_CHECKS
+
+
+def test_a_program_that_finds_nothing_left_to_do_ends_the_subtask(make: Make, work: Path) -> None:
+    move = program("import os\nif os.path.exists('a.txt'): os.rename('a.txt', 'b.txt')")
+    (work / "a.txt").write_text("a")
+    result = (
+        (agent := make("Rename a.txt", plan=TIDY, actions=[CODE, act("list_files"), CODE], texts=[move])).run().result
+    )
+    assert [e.data["why"] for e in events(agent, "subtask.finished")] == ["the same program again changed nothing"]
+    assert result.steps == 3
 
 
 def test_retries_end_and_both_reopen_and_replan(make: Make) -> None:

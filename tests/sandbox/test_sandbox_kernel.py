@@ -64,6 +64,23 @@ async def test_errors_show_the_cells_lines_only(kernel: Kernel) -> None:
     assert "SyntaxError: '(' was never closed" in syntax
 
 
+async def test_errors_show_what_the_line_worked_on(kernel: Kernel) -> None:
+    """A KeyError alone does not say which keys there are, nor an AttributeError of None which text had no match."""
+    code = "import re\nlines = ['Issued: 5']\ndef day(line):\n    return re.search('Day: (.)', line).group(1)\nday(lines[0])"
+    lines = (await kernel.run(code, timeout=30)).error.splitlines()
+    assert lines[-2:] == ["    where line = 'Issued: 5'", "AttributeError: 'NoneType' object has no attribute 'group'"]
+    table = "import io\nt = pd.read_csv(io.StringIO('a;b\\n1;2'))\nt['b'] = t['b'].str.lower()"
+    shown = (await kernel.run(table, timeout=30)).error.splitlines()
+    assert shown[-2:] == ["    where t = columns ['a;b']", "KeyError: 'b'"]
+    long = (await kernel.run("word = 'x' * 500\nint(word)", timeout=30)).error
+    assert f"where word = '{'x' * 79}…" in long
+
+
+async def test_a_value_that_cannot_be_shown_hides_no_error(kernel: Kernel) -> None:
+    code = "class A:\n    def __repr__(self): raise OSError('no')\na = A()\na[0]"
+    assert "TypeError: 'A' object is not subscriptable" in (await kernel.run(code, timeout=30)).error
+
+
 async def test_input_exit_and_threads(kernel: Kernel) -> None:
     assert "EOFError: input() has no one to answer it" in (await kernel.run("input('Name? ')", timeout=30)).error
     assert (await kernel.run("import sys; sys.exit(3)", timeout=30)).error == "SystemExit: 3"

@@ -321,9 +321,9 @@ def test_overlong_lines_are_streamed(folder: Path) -> None:
     ("name", "content", "line"),
     [
         ("a.csv", "date,item,amount\n1,a,2\n3,b,4\n", "csv 3 columns: date,item,amount, 2 rows"),
-        ("a.csv", "名称;数量\n螺丝;5\n", "csv 2 columns: 名称,数量 (parted by ;), 1 row"),
+        ("a.csv", "名称;数量\n螺丝;5\n", 'csv 2 columns: 名称,数量 (sep=";"), 1 row'),
         ("a.csv", "n,text\n" + "1,abcdefgh\n" * 5000, "csv 2 columns: n,text, about 4,900 rows"),
-        ("a.tsv", "a\tb\n1\t2\n", "csv 2 columns: a,b (parted by tabs), 1 row"),
+        ("a.tsv", "a\tb\n1\t2\n", 'csv 2 columns: a,b (sep="\\t"), 1 row'),
         ("a.txt", "\n  Invoice   2024-001\nTotal 5\n", 'text 3 lines: "Invoice 2024-001"'),
         ("a.md", "# " + "long " * 40, None),
         ("a.json", '[{"id": 1, "name": "x"}]', "json list of 1 item with keys id,name"),

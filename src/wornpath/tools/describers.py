@@ -80,7 +80,7 @@ def _table(text: str, size: int, read: int) -> str:
         return ""
     columns = [" ".join(c.split())[:40] for c in rows[0]]
     shown = ",".join(columns[:12]) + (f" and {len(columns) - 12} more" if len(columns) > 12 else "")
-    apart = {",": "", ";": " (parted by ;)", "\t": " (parted by tabs)", "|": " (parted by |)"}[delimiter]
+    apart = {",": "", ";": ' (sep=";")', "\t": r' (sep="\t")', "|": ' (sep="|")'}[delimiter]
     plural = "" if len(columns) == 1 else "s"
     return f"csv {len(columns)} column{plural}: {shown}{apart}, {_count(len(rows) - 1, size, read, 'row')}"
 

@@ -169,7 +169,7 @@ def _spread(entries: list[FileEntry]) -> list[FileEntry]:
 def _without_head(line: str) -> str:
     """A description without the columns or the first line, for where the file's first lines follow."""
     line = re.sub(r': "[^"]*"$', "", line)
-    return re.sub(r"(: csv [\d,]+ columns?): .*, (?=[^,]* rows?$|about)", r"\1, ", line)
+    return re.sub(r"(: csv [\d,]+ columns?): .*?((?: \(sep=[^)]*\))?), (?=[^,]* rows?$|about)", r"\1\2, ", line)
 
 
 def _fit(lines: Iterable[str], budget: int) -> list[str]:

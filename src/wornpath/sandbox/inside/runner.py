@@ -12,6 +12,7 @@ import importlib
 import json
 import linecache
 import os
+import re
 import resource
 import sys
 import traceback
@@ -19,6 +20,7 @@ import types
 
 _VALUE_LIMIT = 20_000
 _ERROR_LIMIT = 20_000
+_VALUE, _MOST_VALUES = 80, 3
 _HOME = os.getcwd()
 _MODULES = frozenset(
     [
@@ -108,16 +110,45 @@ def _import_missing(tree: ast.Module, namespace: dict[str, object]) -> None:
 
 
 def _describe(error: BaseException) -> str:
-    """The traceback, trimmed."""
+    """The traceback, trimmed, with what the line that failed worked on."""
     try:
         summary = traceback.TracebackException.from_exception(error)
         _trim(summary, set())
         text = "".join(summary.format() if summary.stack else summary.format_exception_only())
+        frames = "".join(summary.stack.format()) if summary.stack else ""
+        if frames and (values := _values(error.__traceback__)):
+            before, _, after = text.rpartition(frames)
+            text = f"{before}{frames}    where {values}\n{after}"
     except Exception:  # an exception whose own text cannot be made
         text = f"{type(error).__name__} (its message could not be shown)"
     if len(text) > _ERROR_LIMIT:
         text = text[: _ERROR_LIMIT // 2] + "\n[…]\n" + text[-_ERROR_LIMIT // 2 :]
     return text.rstrip("\n")
+
+
+def _values(trace: types.TracebackType | None) -> str:
+    """The values of the names in the line of the last cell that TRACE goes through, short: a KeyError alone does not say which keys
+    there are."""
+    frame, number = None, 0
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename.startswith("<cell "):
+            frame, number = trace.tb_frame, trace.tb_lineno
+        trace = trace.tb_next
+    if frame is None:
+        return ""
+    line = linecache.getline(frame.f_code.co_filename, number)
+    shown = []
+    for name in dict.fromkeys(re.findall(r"(?<![\w.])[A-Za-z]\w*", line)):
+        value = frame.f_locals.get(name, frame.f_globals.get(name))
+        if value is None or callable(value) or isinstance(value, types.ModuleType):
+            continue
+        try:
+            columns = getattr(value, "columns", None)
+            short, most = (repr(value), _VALUE) if columns is None else (f"columns {list(columns)}", 3 * _VALUE)
+        except Exception:  # a value of the program's own making
+            continue
+        shown.append(f"{name} = {short if len(short) <= most else short[:most] + '…'}")
+    return "; ".join(shown[:_MOST_VALUES])
 
 
 def _trim(summary: traceback.TracebackException | None, seen: set[int]) -> None:
