@@ -36,7 +36,7 @@ from wornpath.guard.preview import preview
 from wornpath.judge import final, predicates
 from wornpath.llm.chat import Chat, Completion, Message
 from wornpath.llm.parse import parse_json
-from wornpath.planner import Planner
+from wornpath.planner import Planner, carried
 from wornpath.policy import Policy
 from wornpath.proposer import CONTROLS, Offer, Proposer
 from wornpath.recaller import Recalled, Recaller, merged
@@ -152,6 +152,7 @@ class Actor:
         completion = await self.ask("replan", messages, planner.ask(messages, retry=True))
         revision = (tracker.plan.revision if tracker.plan else 0) + 1
         plan = planner.read(completion.text, tracker.goal, revision=revision, reason=reason)
+        plan = carried(plan, tracker.plan) if tracker.plan else plan
         self.session.record("plan.changed", {"plan": to_json(plan), "reason": reason, **more})
         return plan
 
@@ -491,7 +492,8 @@ class Actor:
         for name in (n for n in tool.text if n not in action.arguments):
             kind = tool.text[name]
             self.session.check()
-            problem = material.problem(tracker, tool, kind)
+            lacking = [predicates.lacking(p) for p in self._open_predicates()]
+            problem = material.problem(tracker, tool, kind, lacking)
             files = material.telling_files(tracker, self.context.workspace)
             about = material.about(
                 tracker, self.context.workspace, files, self.chat.sizes, self.session.provenance.glimpse
@@ -532,11 +534,11 @@ class Actor:
         return active is not None and bool(active.predicates) and not self._open_predicates()
 
     def settled(self, seen: Observation) -> bool:
-        """Whether the step ran a program that had been run before and that found nothing to do any more: the model has no other idea."""
+        """Whether the step ran a program that had been run before and that changed nothing any more: the model has no other idea."""
         tracker = self.session.tracker
         action = tracker.last
         tried = tracker.tried.get(action.key) if action is not None and "code" in action.arguments else None
-        again = tried is not None and tried.count > 1 and seen.result == "empty"
+        again = tried is not None and tried.count > 1 and seen.result in ("ok", "empty") and not seen.changed
         return again and tracker.subtask_ok > 0 and not self._open_predicates()
 
     async def accepted(self, seen: Observation) -> bool:

@@ -13,8 +13,9 @@ from wornpath.tools import Tool, Workspace
 from wornpath.tools.documents import overview, preview
 
 
-def problem(tracker: Tracker, tool: Tool, kind: str) -> str:
-    """What went wrong with the text written before for TOOL, a program if KIND is `code`; empty where nothing did."""
+def problem(tracker: Tracker, tool: Tool, kind: str, lacking: Sequence[str] = ()) -> str:
+    """What went wrong with the text written before for TOOL, a program if KIND is `code`; empty where nothing did. LACKING is what the
+    subtask's files do not fulfil."""
     if kind != "code" or not tracker.last_code:
         return "The text was checked before and is not right yet." if tracker.checks == "failed" else ""
     if tracker.last is not None and tracker.last.tool == tool.name and tracker.last_result != "ok":
@@ -25,6 +26,12 @@ def problem(tracker: Tracker, tool: Tool, kind: str) -> str:
         return (
             f"This program was tried:\n```python\n{tracker.last_code.strip()}\n```\nIt failed:\n{tracker.last_text}\n"
             "Write the program again without this mistake."
+        )
+    ran = tracker.last is not None and tracker.last.tool == tool.name and tracker.subtask_ok > 0
+    if ran and lacking:
+        return (
+            f"This program was run:\n```python\n{tracker.last_code.strip()}\n```\nBut {'; '.join(lacking)}. "
+            "Write it again, corrected."
         )
     if tracker.checks == "failed":
         return (

@@ -15,6 +15,11 @@ from wornpath.llm.chat import Chat, Completion, Message
 from wornpath.llm.parse import parse_json
 from wornpath.llm.tokens import clip
 
+_TOUCH = re.compile(
+    r"\s*(sort|order|round|format|save|arrange)\b(?! (the |all )?files?\b)|\s*(按.{0,12})?(排序|四舍五入|保存)",
+    re.IGNORECASE,
+)
+"""How a part of making a file begins that is no subtask of its own."""
 _READING = re.compile(r"\s*(read|load|open|look|view|list)\b|\s*(读|打开|查看|加载)", re.IGNORECASE)
 KINDS: tuple[str, ...] = get_args(SubtaskKind)
 MAX_SUBTASKS = 7
@@ -108,8 +113,9 @@ class Planner:
 
 
 def _needed(subtasks: list[Subtask], goal: Goal) -> list[Subtask]:
-    """SUBTASKS without those that a small model adds for no reason: a file nobody asked for, one that is
-    made already, and looking at files before a computation or at the end. Fragments of one kind that make no file are one subtask."""
+    """SUBTASKS without those that a small model adds for no reason: a file nobody asked for, one that is made already, a last touch to
+    what one before makes, and looking at files before a computation or at the end. Fragments of one kind that make no file are one
+    subtask."""
     named = goal.text.casefold()
     outputs = [{p.path.casefold() for p in s.predicates} for s in subtasks]
     asked = [any(path in named for path in paths) for paths in outputs]
@@ -120,8 +126,9 @@ def _needed(subtasks: list[Subtask], goal: Goal) -> list[Subtask]:
         again = bool(outputs[at]) and any(outputs[at] <= before for before in outputs[:at])
         following = next((s for s in subtasks[at + 1 :] if s.kind not in ("find", "read") or s.predicates), None)
         idle = any(asked[:at]) if following is None else _looks_itself(following)
+        touch = not outputs[at] and any(asked[:at]) and bool(_TOUCH.match(subtask.description))
         only_looking = subtask.kind in ("find", "read") and not asked[at] and idle
-        if not (invented or again or only_looking):
+        if not (invented or again or only_looking or touch):
             kept.append(subtask)
     if len(kept) > 1 and len({s.kind for s in kept}) == 1 and not any(s.predicates for s in kept):
         kept = kept[:1]
@@ -195,12 +202,31 @@ def _predicates(output: str, has: list[str], goal: Goal) -> tuple[Predicate, ...
     )
     match path.suffix.casefold():
         case ".csv" if named:
-            found.append(Predicate("columns", output, named))
+            found.append(_columns(output, named, goal.text))
         case ".json":
             found.append(Predicate("json", output, named))
         case _:
             pass
     return tuple(found)
+
+
+def _columns(output: str, names: tuple[str, ...], text: str) -> Predicate:
+    """That OUTPUT has the columns NAMES, in the order in which TEXT lists them where it does."""
+    folded = text.casefold()
+    ordered = sorted(names, key=lambda name: folded.find(name.casefold()))
+    listed = len(names) > 1 and re.search(r"\s*[,、，;；]\s*".join(map(re.escape, ordered)), text, re.IGNORECASE)
+    return Predicate("header", output, tuple(ordered)) if listed else Predicate("columns", output, names)
+
+
+def carried(plan: Plan, before: Plan) -> Plan:
+    """PLAN, made anew after BEFORE, with what was expected of files that it does not speak of any more: a new plan is of what is still to
+    do, and the small model forgets what the goal says of it."""
+    spoken = {p.path for s in plan.subtasks for p in s.predicates}
+    left = tuple(p for s in before.subtasks if s.status != "done" for p in s.predicates if p.path not in spoken)
+    *first, last = plan.subtasks
+    if not left or last.kind in ("find", "read"):
+        return plan
+    return replace(plan, subtasks=(*first, replace(last, predicates=(*last.predicates, *left))))
 
 
 def _named_output(text: str) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from wornpath import Goal, Plan, ScriptedChat
-from wornpath.planner import KINDS, Planner
+from wornpath.planner import KINDS, Planner, carried
 
 FILES = {"sales.csv", "notes.txt"}
 planner = Planner(ScriptedChat([]), FILES.__contains__)
@@ -35,7 +36,7 @@ def test_looking_at_files_before_a_computation_is_no_subtask() -> None:
         ("Sum it by region", "compute", "out.csv"),
     )
     assert outputs(made) == [["out.csv"]] and made.subtasks[0].id == 1
-    columns = next(p for p in made.subtasks[0].predicates if p.kind == "columns")
+    columns = next(p for p in made.subtasks[0].predicates if p.kind == "header")
     assert columns.values == ("region", "total"), "only what the goal names is asked for"
 
 
@@ -48,6 +49,47 @@ def test_files_that_nobody_asked_for_and_files_made_already_are_dropped() -> Non
         ("Read out.csv", "read", ""),
     )
     assert outputs(made) == [["out.csv"]]
+
+
+@pytest.mark.parametrize("touch", ["Sort out.csv by region", "Round the sums", "按地区排序", "Save the table"])
+def test_a_last_touch_is_no_subtask(touch: str) -> None:
+    goal = "Sum sales.csv by region into out.csv, sorted by region"
+    made = plan(goal, ("Sum it by region", "compute", "out.csv"), (touch, "organise", ""))
+    assert outputs(made) == [["out.csv"]]
+
+
+def test_sorting_files_is_work_of_its_own() -> None:
+    goal = "Sum sales.csv into out.csv, then sort the files in inbox by type"
+    made = plan(goal, ("Sum it", "compute", "out.csv"), ("Sort the files by type", "organise", ""))
+    assert outputs(made) == [["out.csv"], []]
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "values"),
+    [
+        ("columns total,region", "header", ("total", "region")),
+        ("列为 total、region", "header", ("total", "region")),
+        ("the region of each and its total", "columns", ("region", "total")),
+        ("the region alone", "columns", ("region",)),
+    ],
+)
+def test_columns_that_the_goal_lists_are_in_its_order(text: str, kind: str, values: tuple[str, ...]) -> None:
+    made = plan(f"Sum sales.csv into out.csv: {text}", ("Sum it", "compute", "out.csv"))
+    found = made.subtasks[0].predicates[-1]
+    assert (found.kind, found.values) == (kind, values)
+
+
+def test_a_new_plan_keeps_what_was_expected_of_files_it_forgets() -> None:
+    goal = "Sum sales.csv into out.csv"
+    before = plan(goal, ("Sum it", "compute", "out.csv"))
+    again = plan(goal, ("Try it in another way", "code", ""))
+    expected = before.subtasks[0].predicates
+    assert carried(again, before).subtasks[-1].predicates == expected
+    assert carried(before, before) == before
+    done = replace(before, subtasks=(replace(before.subtasks[0], status="done"),))
+    assert carried(again, done) == again
+    looking = plan(goal, ("Look for it", "find", ""))
+    assert carried(looking, before) == looking
 
 
 def test_fragments_of_one_kind_are_one_subtask_in_the_goals_words() -> None:

@@ -114,11 +114,12 @@ class Task:
 class Predicate:
     """A fact about the workspace that the planner expects after a subtask. It guides and replans; it never rewards.
 
-    `exists`: `path` is a file that is not empty. `columns`: it parses as CSV with `values` among its columns. `contains`: its text
-    contains every one of `values`. `json`: it parses as JSON with `values` among its top-level keys. `gone`: nothing is at `path`.
+    `exists`: `path` is a file that is not empty. `columns`: it parses as CSV with `values` among its columns; `header`: in this order.
+    `contains`: its text contains every one of `values`. `json`: it parses as JSON with `values` among its top-level keys. `gone`: nothing
+    is at `path`.
     """
 
-    kind: Literal["exists", "columns", "contains", "json", "gone"]
+    kind: Literal["exists", "columns", "header", "contains", "json", "gone"]
     path: str
     values: tuple[str, ...] = ()
 

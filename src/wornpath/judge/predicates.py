@@ -31,8 +31,8 @@ def holds(predicate: Predicate, workspace: Workspace) -> bool:
         return False
     if not text.strip():
         return False
-    if predicate.kind == "columns":
-        return _has_columns(text, predicate.values)
+    if predicate.kind in ("columns", "header"):
+        return _has_columns(text, predicate.values, ordered=predicate.kind == "header")
     if predicate.kind == "json":
         return _has_keys(text, predicate.values)
     folded = text.casefold()
@@ -43,13 +43,34 @@ def evaluate(predicates: Iterable[Predicate], workspace: Workspace) -> dict[Pred
     return {predicate: holds(predicate, workspace) for predicate in predicates}
 
 
-def _has_columns(text: str, names: Iterable[str]) -> bool:
+def lacking(predicate: Predicate) -> str:
+    """What a file that does not fulfil PREDICATE has to be told, in words."""
+    values = ", ".join(predicate.values)
+    match predicate.kind:
+        case "exists":
+            return f"{predicate.path} is not there"
+        case "gone":
+            return f"{predicate.path} is still there"
+        case "header":
+            return f"{predicate.path} does not have the columns {values} in this order"
+        case "columns":
+            return f"{predicate.path} does not have the columns {values}"
+        case "json":
+            return f"{predicate.path} is no JSON" + (f" with the keys {values}" if values else "")
+        case _:
+            return f"{predicate.path} does not contain {values}"
+
+
+def _has_columns(text: str, names: Iterable[str], *, ordered: bool) -> bool:
     try:
         header = next(csv.reader(io.StringIO(text)))
     except (StopIteration, csv.Error):
         return False
-    present = {name.strip().casefold() for name in header}
-    return all(name.strip().casefold() in present for name in names)
+    present = [name.strip().casefold() for name in header]
+    wanted = [name.strip().casefold() for name in names]
+    if not ordered:
+        return set(wanted) <= set(present)
+    return [name for name in present if name in wanted] == wanted
 
 
 def _has_keys(text: str, names: Iterable[str]) -> bool:
