@@ -15,6 +15,7 @@ from wornpath.llm.chat import Chat, Completion, Message
 from wornpath.llm.parse import parse_json
 from wornpath.llm.tokens import clip
 
+_NAME = re.compile(r"[^\n*?<>|]{1,120}")
 _TOUCH = re.compile(
     r"\s*(sort|order|round|format|save|arrange)\b(?! (the |all )?files?\b)|\s*(按.{0,12})?(排序|四舍五入|保存)",
     re.IGNORECASE,
@@ -113,8 +114,8 @@ class Planner:
 
 
 def _needed(subtasks: list[Subtask], goal: Goal) -> list[Subtask]:
-    """SUBTASKS without those that a small model adds for no reason: a file nobody asked for, one that is made already, a last touch to
-    what one before makes, and looking at files before a computation or at the end. Fragments of one kind that make no file are one
+    """SUBTASKS without those that a small model adds for no reason: a file nobody asked for, one that is made already, a touch or a part
+    of what another makes, and looking at files before a computation or at the end. Fragments of one kind that make no file are one
     subtask."""
     named = goal.text.casefold()
     outputs = [{p.path.casefold() for p in s.predicates} for s in subtasks]
@@ -126,9 +127,10 @@ def _needed(subtasks: list[Subtask], goal: Goal) -> list[Subtask]:
         again = bool(outputs[at]) and any(outputs[at] <= before for before in outputs[:at])
         following = next((s for s in subtasks[at + 1 :] if s.kind not in ("find", "read") or s.predicates), None)
         idle = any(asked[:at]) if following is None else _looks_itself(following)
-        touch = not outputs[at] and any(asked[:at]) and bool(_TOUCH.match(subtask.description))
+        touch = not outputs[at] and any(asked) and bool(_TOUCH.match(subtask.description))
+        part = not outputs[at] and subtask.kind == "compute" and any(asked[at:])
         only_looking = subtask.kind in ("find", "read") and not asked[at] and idle
-        if not (invented or again or only_looking or touch):
+        if not (invented or again or only_looking or touch or part):
             kept.append(subtask)
     if len(kept) > 1 and len({s.kind for s in kept}) == 1 and not any(s.predicates for s in kept):
         kept = kept[:1]
@@ -143,6 +145,7 @@ def _needed(subtasks: list[Subtask], goal: Goal) -> list[Subtask]:
 def _subtask(number: int, item: Mapping[str, Any], goal: Goal, exists: Callable[[str], bool]) -> Subtask:
     output = item["output"] if isinstance(item.get("output"), str) else ""
     has = [v for v in item.get("has") or [] if isinstance(v, str)] if isinstance(item.get("has"), list) else []
+    output = output if _NAME.fullmatch(output.strip().removeprefix("./")) else ""
     kind = _kind(item.get("kind"), item["do"], PurePosixPath(output).suffix.casefold())
     output = _as_named(output, goal.text, exists)
     if output and exists(output) and _READING.match(item["do"]):
@@ -193,7 +196,7 @@ def _predicates(output: str, has: list[str], goal: Goal) -> tuple[Predicate, ...
     """What must hold of OUTPUT. Only what the goal itself says is asked for: a model likes to add columns of its own."""
     output = output.strip().removeprefix("./")
     path = PurePosixPath(output)
-    if not output or path.is_absolute() or ".." in path.parts or not re.fullmatch(r"[^\n*?<>|]{1,120}", output):
+    if path.is_absolute() or ".." in path.parts or not _NAME.fullmatch(output):
         return ()
     found: list[Predicate] = [Predicate("exists", output)]
     folded = goal.text.casefold()

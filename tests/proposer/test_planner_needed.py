@@ -58,6 +58,17 @@ def test_a_last_touch_is_no_subtask(touch: str) -> None:
     assert outputs(made) == [["out.csv"]]
 
 
+def test_a_computation_that_makes_no_file_is_a_part_of_the_one_that_does() -> None:
+    made = plan(
+        "Sum the sheets of north/ by region into out.csv",
+        ("Read the sheets", "read", "north/*.xlsx"),
+        ("Take the region of each", "compute", ""),
+        ("Sort them", "organise", "north/*.xlsx|region"),
+        ("Write the sums", "compute", "out.csv"),
+    )
+    assert outputs(made) == [["out.csv"]]
+
+
 def test_sorting_files_is_work_of_its_own() -> None:
     goal = "Sum sales.csv into out.csv, then sort the files in inbox by type"
     made = plan(goal, ("Sum it", "compute", "out.csv"), ("Sort the files by type", "organise", ""))
