@@ -74,7 +74,7 @@ def planned(options: argparse.Namespace, code: str, done: Counter[Key]) -> list[
                 options.algorithm,
                 str(home),
             )
-            spec = replace(spec, drift=options.drift, max_steps=options.max_steps)
+            spec = replace(spec, drift=options.drift, max_steps=options.max_steps, late=tuple(options.late))
             if options.short_frozen is not None and arm == "frozen":
                 first, last = min(options.short_frozen, options.episodes), 2 * options.episodes // 3
                 spec = replace(spec, leave_out=(first, last))
@@ -120,6 +120,9 @@ def parsed() -> argparse.Namespace:
         "--drift", type=int, default=0, metavar="E", help="from episode E on names, layouts and wordings are others"
     )
     parser.add_argument(
+        "--late", default="", metavar="A,B", help="these families come after all episodes of the others"
+    )
+    parser.add_argument(
         "--max-steps",
         type=int,
         default=0,
@@ -133,6 +136,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--plot", default="", metavar="NAME", help="draw NAME.svg and NAME.png")
     options = parser.parse_args()
     options.only = [name for name in options.only.split(",") if name]
+    options.late = [name for name in options.late.split(",") if name]
     options.arms = chosen(options.arm)
     return options
 

@@ -16,6 +16,8 @@ from wornpath.llm.parse import parse_json
 from wornpath.llm.tokens import clip
 
 _NAME = re.compile(r"[^\n*?<>|]{1,120}")
+_LISTED = re.compile(r"(?:\bcolumns?|列(?:为|是)?)[:：\s]*([\w-]+(?:,[\w-]+)+|[\w-]+(?:、[\w-]+)+)", re.IGNORECASE)
+"""Columns as a goal lists them, with nothing between but commas: after a comma and a space the sentence may go on."""
 _TOUCH = re.compile(
     r"\s*(sort|order|round|format|save|arrange)\b(?! (the |all )?files?\b)|\s*(按.{0,12})?(排序|四舍五入|保存)",
     re.IGNORECASE,
@@ -214,22 +216,37 @@ def _predicates(output: str, has: list[str], goal: Goal) -> tuple[Predicate, ...
 
 
 def _columns(output: str, names: tuple[str, ...], text: str) -> Predicate:
-    """That OUTPUT has the columns NAMES, in the order in which TEXT lists them where it does."""
+    """That OUTPUT has the columns NAMES, in the order in which the goal's TEXT lists them where it does; all of such a list."""
+    lists = [tuple(re.split("[,、]", found)) for found in _LISTED.findall(text)]
+    whole = [listed for listed in lists if {n.casefold() for n in names} <= {n.casefold() for n in listed}]
+    if len(whole) == 1:
+        return Predicate("header", output, whole[0])
     folded = text.casefold()
     ordered = sorted(names, key=lambda name: folded.find(name.casefold()))
     listed = len(names) > 1 and re.search(r"\s*[,、，;；]\s*".join(map(re.escape, ordered)), text, re.IGNORECASE)
-    return Predicate("header", output, tuple(ordered)) if listed else Predicate("columns", output, names)
+    if listed:
+        return Predicate("header", output, tuple(ordered))
+    return Predicate("columns", output, names)
 
 
 def carried(plan: Plan, before: Plan) -> Plan:
-    """PLAN, made anew after BEFORE, with what was expected of files that it does not speak of any more: a new plan is of what is still to
-    do, and the small model forgets what the goal says of it."""
-    spoken = {p.path for s in plan.subtasks for p in s.predicates}
-    left = tuple(p for s in before.subtasks if s.status != "done" for p in s.predicates if p.path not in spoken)
-    *first, last = plan.subtasks
-    if not left or last.kind in ("find", "read"):
-        return plan
-    return replace(plan, subtasks=(*first, replace(last, predicates=(*last.predicates, *left))))
+    """PLAN, made anew after BEFORE, with all that was expected of files: a new plan is of what is still to do, and a small model forgets
+    what the goal says of it."""
+    subtasks = list(plan.subtasks)
+    for old in (p for s in before.subtasks if s.status != "done" for p in s.predicates):
+        about = next(
+            (at for at, s in enumerate(subtasks) if any(p.path == old.path for p in s.predicates)), len(subtasks) - 1
+        )
+        subtask = subtasks[about]
+        known = any(p.path == old.path and set(old.values) <= set(p.values) for p in subtask.predicates)
+        if not known and subtask.kind not in ("find", "read"):
+            kept = (
+                p
+                for p in subtask.predicates
+                if p.path != old.path or not p.values or not set(p.values) <= set(old.values)
+            )
+            subtasks[about] = replace(subtask, predicates=(*kept, old))
+    return replace(plan, subtasks=tuple(subtasks))
 
 
 def _named_output(text: str) -> str:

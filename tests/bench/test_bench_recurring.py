@@ -65,6 +65,12 @@ def test_families_are_interleaved_and_each_comes_as_often() -> None:
         assert sorted(drawn[3 * episode : 3 * episode + 3]) == [(name, episode) for name in names]
 
 
+def test_late_families_come_after_the_others() -> None:
+    drawn = list(order(Spec("frozen", 7, 2, late=("b",)), ["a", "b", "c"]))
+    assert drawn[4:] == [("b", 0), ("b", 1)]
+    assert sorted(drawn[:4]) == [("a", 0), ("a", 1), ("c", 0), ("c", 1)]
+
+
 def test_families_come_from_a_file_too(tmp_path: Path) -> None:
     file = tmp_path / "own_work_families.py"
     file.write_text(

@@ -82,6 +82,8 @@ def test_sorting_files_is_work_of_its_own() -> None:
         ("列为 total、region", "header", ("total", "region")),
         ("the region of each and its total", "columns", ("region", "total")),
         ("the region alone", "columns", ("region",)),
+        ("columns region,sum,total, sorted by sum", "header", ("region", "sum", "total")),
+        ("列为 total,region,数量，按 total 排序", "header", ("total", "region", "数量")),
     ],
 )
 def test_columns_that_the_goal_lists_are_in_its_order(text: str, kind: str, values: tuple[str, ...]) -> None:
@@ -97,6 +99,16 @@ def test_a_new_plan_keeps_what_was_expected_of_files_it_forgets() -> None:
     expected = before.subtasks[0].predicates
     assert carried(again, before).subtasks[-1].predicates == expected
     assert carried(before, before) == before
+    narrower = plan(f"{goal}: region, total", ("Sum it", "compute", "out.csv"))
+    assert [
+        p.values
+        for p in carried(narrower, plan(f"{goal}: columns region,total,x", ("Sum", "compute", "out.csv")))
+        .subtasks[0]
+        .predicates
+    ] == [
+        (),
+        ("region", "total", "x"),
+    ]
     done = replace(before, subtasks=(replace(before.subtasks[0], status="done"),))
     assert carried(again, done) == again
     looking = plan(goal, ("Look for it", "find", ""))

@@ -48,6 +48,8 @@ class Spec:
     """So many episodes, of all families, are done already."""
     leave_out: tuple[int, int] = (0, 0)
     """A family's episodes from the first to before the second are not done: an arm that learns nothing does not miss them."""
+    late: tuple[str, ...] = ()
+    """These families come when all episodes of the others are done: what was learnt of others, is it worth anything here?"""
     max_steps: int = 0
     """An episode ends unmet after so many steps; 0: where the agent's own limit is."""
     drift: int = 0
@@ -93,10 +95,11 @@ def families(module: str) -> Families:
 
 
 def order(spec: Spec, names: list[str]) -> Iterator[tuple[str, int]]:
-    """(family, episode) in the order of the stream: every family once, shuffled, then again."""
+    """(family, episode) in the order of the stream: every family once, shuffled, then again; the late ones after the others."""
     rng = random.Random(f"order:{spec.seed}")
-    for episode in range(spec.episodes):
-        yield from ((name, episode) for name in rng.sample(names, len(names)))
+    for group in ([n for n in names if n not in spec.late], [n for n in names if n in spec.late]):
+        for episode in range(spec.episodes):
+            yield from ((name, episode) for name in rng.sample(group, len(group)))
 
 
 async def run(spec: Spec) -> AsyncIterator[Record]:
