@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import mimetypes
-import os
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -21,7 +18,6 @@ from wornpath.core import (
     EventType,
     ModelAnswerError,
     Observation,
-    Part,
     Plan,
     Scope,
     State,
@@ -31,6 +27,7 @@ from wornpath.core import (
     to_json,
 )
 from wornpath.experience import step_reward
+from wornpath.footprint import Footprint
 from wornpath.guard import ApprovalAnswer, ApprovalRequest, Session
 from wornpath.guard.preview import preview
 from wornpath.judge import final, predicates
@@ -47,14 +44,12 @@ from wornpath.writer import Writer, unfenced
 
 if TYPE_CHECKING:
     from wornpath.core import Goal
-    from wornpath.store.snapshot import Snapshot
 
 TOOL_SECONDS = 180.0
 MAX_REPLANS = 3
 MAX_BAD_ANSWERS = 3
 FREE_FINISH_STEPS = 6
 """After so many steps a subtask may be called done although its predicates do not hold: the planner may have asked for the wrong thing."""
-MAX_ARTIFACTS = 100
 MAX_EARLY_CHECKS = 8
 """How often in a run the checks are asked before the work is called finished: they may be slow."""
 
@@ -71,14 +66,12 @@ class Actor:
     context: ToolContext
     rng: random.Random
     recaller: Recaller
+    footprint: Footprint
     explore: bool = False
     on_text: Callable[[str, str], None] | None = None
     originals: dict[str, Any] = field(default_factory=dict)
     """The files that the checks name, as they were at the start."""
     answer: str = ""
-    snapshot: Snapshot = field(init=False)
-    _left: dict[str, str] = field(default_factory=dict)
-    """The hashes of the files that the run changed, as it left them; empty where it left none."""
     _early: int = 0
     _passed: tuple[int, Evaluation] | None = None
     """The version of the workspace at which the checks were last seen to hold, and the verdict."""
@@ -163,46 +156,7 @@ class Actor:
         """Go through the plan again, because of REASON, without what recalled work did since the last verdict."""
         tracker = self.session.tracker
         since = [path for path, step in tracker.changed.items() if step > tracker.judged_before]
-        self.reopen(reason, retracted=self.put_back(since))
-
-    def tidied(self) -> dict[str, Any]:
-        """Where work that was not accepted moved or removed files that were there before: put back all that the run changed, so that the
-        next attempt finds what the goal speaks of; what the change of plan records of it."""
-        changed = list(self.session.tracker.changed)
-        return {"retracted": self.put_back(changed)} if self.snapshot.missing(changed) else {}
-
-    def restore(self) -> None:
-        """Know again how earlier sittings left the files that they changed."""
-        wrote: dict[str, str] = {}
-        for event in self.session.store.events(
-            self.session.run_id, types=["artifact.written", "action.finished", "plan.changed"]
-        ):
-            if event.type == "artifact.written":
-                wrote[event.data["path"]] = event.data["sha256"]
-                continue
-            for path in event.data.get("retracted", ()):
-                self._left.pop(path, None)
-            for path in (event.data.get("observation") or {}).get("changed", ())[:MAX_ARTIFACTS]:
-                self._left[path] = wrote.get(path, "")
-            wrote = {}
-
-    def put_back(self, paths: Sequence[str]) -> list[str]:
-        """Bring PATHS, which this run changed, back to what they were before it, but for what somebody else changed since; gives those."""
-        mine = [path for path in paths if self._left.get(path) in (None, self._hash(path))]
-        back = sorted(set(mine) - set(self.snapshot.put_back(mine).conflicts))
-        for path in back:
-            self._left.pop(path, None)
-        return back
-
-    def _hash(self, path: str) -> str:
-        """The hash of the file PATH; empty where there is none, and for a link or a pipe."""
-        if (self.context.workspace.root / path).is_symlink():
-            return ""
-        try:
-            with self.context.workspace.open_read(path) as stream:
-                return hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]
-        except ToolError:
-            return ""
+        self.reopen(reason, retracted=self.footprint.put_back(since))
 
     def reopen(self, reason: str, **more: Any) -> None:
         """Go through the plan again where something is made, because of REASON; what was found stays found."""
@@ -396,28 +350,17 @@ class Actor:
             seen = await call(tool, self.context, real, TOOL_SECONDS if left is None else min(TOOL_SECONDS, left + 1))
         except ToolError as error:
             seen = Observation.of(str(error), "error")
-        seen = session.provenance.label(tool, action, self._whole(tool, seen))
-        self._artifacts(seen, action)
+        seen = session.provenance.label(tool, action, self.footprint.whole(tool, seen))
+        self.footprint.record(seen, action)
         seconds = round(time.monotonic() - started, 3)
         session.record("action.finished", {"id": key, "observation": to_json(seen), "seconds": seconds})
         return seen
-
-    def _whole(self, tool: Tool, seen: Observation) -> Observation:
-        """SEEN, without what a program did before it failed where that displaced files: half a job is in the way of the next attempt."""
-        if tool.risk != "execute" or seen.result not in ("error", "timeout") or not self.snapshot.missing(seen.changed):
-            return seen
-        back = set(self.put_back(seen.changed))
-        entities = tuple(e for e in seen.entities if e.value not in back)
-        facts = tuple(f for f in seen.facts if not f.startswith(tuple(back)))
-        parts = (*seen.parts, Part(text="The files that it had moved or changed before it failed were put back."))
-        left = tuple(path for path in seen.changed if path not in back)
-        return replace(seen, parts=parts, changed=left, entities=entities, facts=facts)
 
     def finish(self, action: Action, risk: str, seen: Observation, *, started: bool = True) -> Observation:
         """Record an action that needed no tool call: its start (unless it was recorded before) and what came of it, in one commit, so that
         a refused action never looks like one that was cut off."""
         key = self._id(action)
-        self._artifacts(seen, action)
+        self.footprint.record(seen, action)
         records: list[tuple[EventType, Mapping[str, Any]]] = []
         if started:
             start = {"id": key, "action": to_json(action), "risk": risk, "idempotent": True}
@@ -448,29 +391,6 @@ class Actor:
         if left is not None and left.kind in ("approval", "started") and left.action == action:
             return left.id
         return digest(f"{self.session.run_id}:{self.session.budget.steps}:{action.key}")[:8]
-
-    def _artifacts(self, seen: Observation, action: Action) -> None:
-        for path in seen.changed[MAX_ARTIFACTS:]:
-            self._left[path] = self._hash(path)
-        for path in seen.changed[:MAX_ARTIFACTS]:
-            self._artifact(path, seen, action)
-
-    def _artifact(self, path: str, seen: Observation, action: Action) -> None:
-        workspace = self.context.workspace
-        self._left[path] = ""
-        if (workspace.root / path).is_symlink():
-            return
-        try:
-            with workspace.open_read(path) as stream:  # code may still run that puts a link or a pipe in its place
-                size = os.fstat(stream.fileno()).st_size
-                sha256 = hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]
-        except ToolError:
-            return
-        self._left[path] = sha256
-        media_type = mimetypes.guess_type(path)[0] or "application/octet-stream"
-        data = {"path": path, "bytes": size, "media_type": media_type, "sha256": sha256}
-        mark = {"untrusted": True} if self.session.provenance.in_written(seen, action, path) == "outside" else {}
-        self.session.record("artifact.written", data | mark)
 
     async def _control(self, action: Action) -> Observation:
         match action.tool:

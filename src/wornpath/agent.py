@@ -230,7 +230,7 @@ class AutoGPT:
             if actor.context.kernel is not None:
                 late = await to_the_end(actor.context.kernel.close())
             try:
-                actor.snapshot.seal()
+                actor.footprint.snapshot.seal()
             except StoreError as error:  # a full disk: the run is not done before its end is on record
                 status, summary = "error", str(error)
             if status in ENDED:
@@ -436,7 +436,7 @@ class AutoGPT:
         actor, self._actor = self._actor, None
         try:
             if actor is not None:
-                actor.snapshot.seal()
+                actor.footprint.snapshot.seal()
                 actor.session.record("run.paused", {"reason": why})
                 if actor.context.kernel is not None:
                     self._wait(actor.context.kernel.close())

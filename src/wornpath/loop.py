@@ -96,7 +96,7 @@ async def _try_again(actor: Actor) -> None:
     one that did before."""
     tracker, plan = actor.session.tracker, actor.session.tracker.plan
     reason = "the result was checked and is not right yet"
-    tidied = actor.tidied()
+    tidied = actor.footprint.tidied()
     other = plan is not None and plan.revision < MAX_REPLANS and not actor.recaller.keeps_plan(plan)
     if tracker.failures % 2 == 0 and other:
         await actor.replan(reason, **tidied)

@@ -16,6 +16,7 @@ from wornpath.llm.parse import parse_json
 from wornpath.llm.tokens import clip
 
 _NAME = re.compile(r"[^\n*?<>|]{1,120}")
+_FILE = re.compile(r"[\w./-]+\.\w{1,5}\b")
 _LISTED = re.compile(r"(?:\bcolumns?|列(?:为|是)?)[:：\s]*([\w-]+(?:,[\w-]+)+|[\w-]+(?:、[\w-]+)+)", re.IGNORECASE)
 """Columns as a goal lists them, with nothing between but commas: after a comma and a space the sentence may go on."""
 _TOUCH = re.compile(
@@ -107,7 +108,7 @@ class Planner:
                 item = {"do": item}
             if isinstance(item, dict) and isinstance(item.get("do"), str) and item["do"].strip():
                 subtasks.append(_subtask(len(subtasks) + 1, item, goal, self.exists))
-        subtasks = _needed(subtasks[:MAX_SUBTASKS], goal)
+        subtasks = _needed(subtasks[:MAX_SUBTASKS], goal, self.exists)
         if not subtasks:
             subtasks = [
                 Subtask(1, goal.text[:400], "other", predicates=_predicates(_named_output(goal.text), [], goal))
@@ -115,13 +116,15 @@ class Planner:
         return Plan(tuple(subtasks), revision, reason)
 
 
-def _needed(subtasks: list[Subtask], goal: Goal) -> list[Subtask]:
+def _needed(subtasks: list[Subtask], goal: Goal, exists: Callable[[str], bool]) -> list[Subtask]:
     """SUBTASKS without those that a small model adds for no reason: a file nobody asked for, one that is made already, a touch or a part
     of what another makes, and looking at files before a computation or at the end. Fragments of one kind that make no file are one
     subtask."""
     named = goal.text.casefold()
     outputs = [{p.path.casefold() for p in s.predicates} for s in subtasks]
     asked = [any(path in named for path in paths) for paths in outputs]
+    spoken = set().union(*outputs)
+    unmade = any(not exists(name) and name.casefold() not in spoken for name in _FILE.findall(goal.text))
     kept: list[Subtask] = []
     for at, subtask in enumerate(subtasks):
         later = " ".join(s.description.casefold() for s in subtasks[at + 1 :])
@@ -130,7 +133,7 @@ def _needed(subtasks: list[Subtask], goal: Goal) -> list[Subtask]:
         following = next((s for s in subtasks[at + 1 :] if s.kind not in ("find", "read") or s.predicates), None)
         idle = any(asked[:at]) if following is None else _looks_itself(following)
         touch = not outputs[at] and any(asked) and bool(_TOUCH.match(subtask.description))
-        part = not outputs[at] and subtask.kind == "compute" and any(asked[at:])
+        part = not outputs[at] and subtask.kind == "compute" and any(asked[at:]) and not unmade
         only_looking = subtask.kind in ("find", "read") and not asked[at] and idle
         if not (invented or again or only_looking or touch or part):
             kept.append(subtask)
@@ -167,16 +170,12 @@ def _as_named(output: str, text: str, exists: Callable[[str], bool]) -> str:
     suffix = PurePosixPath(output).suffix.casefold()
     if not suffix:
         return output
-    whole = {str(p) for p in re.findall(r"[\w./-]+\.\w{1,5}\b", text) if p.casefold().endswith("/" + output.casefold())}
+    whole = {str(p) for p in _FILE.findall(text) if p.casefold().endswith("/" + output.casefold())}
     if len(whole) == 1 and "/" not in output:  # a small model leaves the folder out
         return whole.pop()
     if output.casefold() in text.casefold():
         return output
-    named = {
-        name
-        for name in re.findall(r"[\w./-]+\.\w{1,5}\b", text)
-        if name.casefold().endswith(suffix) and not exists(name)
-    }
+    named = {name for name in _FILE.findall(text) if name.casefold().endswith(suffix) and not exists(name)}
     return named.pop() if len(named) == 1 else output
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from wornpath.actor import Actor
 from wornpath.core import Result, RunStatus, UsageError, to_json
 from wornpath.experience import Tracker
+from wornpath.footprint import Footprint
 from wornpath.guard import Session
 from wornpath.guard.secrets import Discreet
 from wornpath.llm.chat import Chat
@@ -59,6 +60,7 @@ def assemble(agent: AutoGPT, chat: Chat, folder: Path) -> Actor:
     lots = random.Random(f"{agent.seed}:{agent.run_id}")  # with the seed alone, all runs would draw the same
     recaller = Recaller(agent.experience, agent.registry, agent.workspace, lots)
     proposer = Proposer(chat, agent.registry, agent.candidates, agent.workspace)
+    snapshot = Snapshot(folder, agent.workspace.root)
     actor = Actor(
         session,
         chat,
@@ -68,14 +70,13 @@ def assemble(agent: AutoGPT, chat: Chat, folder: Path) -> Actor:
         context,
         rng,
         recaller,
+        Footprint(session, agent.workspace, snapshot),
         on_text=agent.on_text,
     )
-    snapshot = Snapshot(folder, agent.workspace.root)
     context.before_write, context.remember, context.made = snapshot.keep, actor.remember, snapshot.added
-    actor.snapshot = snapshot
     if session.started:
         _restore(agent, recaller)
-        actor.restore()
+        actor.footprint.restore()
         session.record(
             "run.resumed", {"pid": os.getpid(), "options": {"limits": to_data(agent.limits), **_rules(agent)}}
         )
