@@ -145,7 +145,7 @@ class Actor:
         completion = await self.ask("replan", messages, planner.ask(messages, retry=True))
         revision = (tracker.plan.revision if tracker.plan else 0) + 1
         plan = planner.read(completion.text, tracker.goal, revision=revision, reason=reason)
-        plan = carried(plan, tracker.plan) if tracker.plan else plan
+        plan = carried(plan, tracker.plan, tracker.goal) if tracker.plan else plan
         self.session.record("plan.changed", {"plan": to_json(plan), "reason": reason, **more})
         return plan
 

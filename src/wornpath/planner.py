@@ -155,8 +155,9 @@ def _subtask(number: int, item: Mapping[str, Any], goal: Goal, exists: Callable[
     output = _as_named(output, goal.text, exists)
     if output and exists(output) and _READING.match(item["do"]):
         kind = "read"
-    if not PurePosixPath(output).suffix or (kind in ("find", "read") and exists(output)):
-        output = ""  # a folder, or what the subtask only looks at
+    moved = kind == "organise" and output.casefold() not in goal.text.casefold()
+    if not PurePosixPath(output).suffix or moved or (kind in ("find", "read") and exists(output)):
+        output = ""  # a folder, one of the files that are moved about, or what the subtask only looks at
     predicates = _predicates(output, has, goal)
     criterion = f"{output} is there" + (
         f" with {', '.join(predicates[-1].values)}" if predicates and predicates[-1].values else ""
@@ -228,11 +229,11 @@ def _columns(output: str, names: tuple[str, ...], text: str) -> Predicate:
     return Predicate("columns", output, names)
 
 
-def carried(plan: Plan, before: Plan) -> Plan:
-    """PLAN, made anew after BEFORE, with all that was expected of files: a new plan is of what is still to do, and a small model forgets
-    what the goal says of it."""
-    subtasks = list(plan.subtasks)
-    for old in (p for s in before.subtasks if s.status != "done" for p in s.predicates):
+def carried(plan: Plan, before: Plan, goal: Goal) -> Plan:
+    """PLAN, made anew after BEFORE, with all that was expected of files that GOAL names: a new plan is of what is still to do, and a small
+    model forgets what the goal says of it."""
+    subtasks, named = list(plan.subtasks), goal.text.casefold()
+    for old in (p for s in before.subtasks if s.status != "done" for p in s.predicates if p.path.casefold() in named):
         about = next(
             (at for at, s in enumerate(subtasks) if any(p.path == old.path for p in s.predicates)), len(subtasks) - 1
         )

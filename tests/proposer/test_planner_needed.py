@@ -97,28 +97,29 @@ def test_a_new_plan_keeps_what_was_expected_of_files_it_forgets() -> None:
     before = plan(goal, ("Sum it", "compute", "out.csv"))
     again = plan(goal, ("Try it in another way", "code", ""))
     expected = before.subtasks[0].predicates
-    assert carried(again, before).subtasks[-1].predicates == expected
-    assert carried(before, before) == before
+    assert carried(again, before, Goal(goal)).subtasks[-1].predicates == expected
+    assert carried(before, before, Goal(goal)) == before
     narrower = plan(f"{goal}: region, total", ("Sum it", "compute", "out.csv"))
-    assert [
-        p.values
-        for p in carried(narrower, plan(f"{goal}: columns region,total,x", ("Sum", "compute", "out.csv")))
-        .subtasks[0]
-        .predicates
-    ] == [
-        (),
-        ("region", "total", "x"),
-    ]
+    wider = plan(f"{goal}: columns region,total,x", ("Sum", "compute", "out.csv"))
+    kept = carried(narrower, wider, Goal(goal)).subtasks[0].predicates
+    assert [p.values for p in kept] == [(), ("region", "total", "x")]
+    assert carried(narrower, wider, Goal("Sum it")) == narrower, "the goal does not name the file"
     done = replace(before, subtasks=(replace(before.subtasks[0], status="done"),))
-    assert carried(again, done) == again
+    assert carried(again, done, Goal(goal)) == again
     looking = plan(goal, ("Look for it", "find", ""))
-    assert carried(looking, before) == looking
+    assert carried(looking, before, Goal(goal)) == looking
 
 
 def test_fragments_of_one_kind_are_one_subtask_in_the_goals_words() -> None:
     goal = "Tidy inbox by type"
     made = plan(goal, *((f"Move the {kind} files", "organise", kind) for kind in ("mp3", "pdf", "csv")))
     assert [s.description for s in made.subtasks] == [goal]
+
+
+def test_the_files_that_are_moved_about_are_nothing_that_is_made() -> None:
+    goal = "Tidy inbox by type"
+    made = plan(goal, ("Move the mp3 files", "organise", "song.mp3"), ("Move the pdf files", "organise", "inbox/a.pdf"))
+    assert [(s.description, s.predicates) for s in made.subtasks] == [(goal, ())]
 
 
 def test_a_search_and_the_copy_of_what_it_finds_are_one_subtask() -> None:
