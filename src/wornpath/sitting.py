@@ -18,8 +18,10 @@ from wornpath.llm.chat import Chat
 from wornpath.proposer import Proposer
 from wornpath.recaller import Recaller
 from wornpath.resuming import not_ended, to_data
+from wornpath.senses import ModelSenses
 from wornpath.store.paths import config_file
 from wornpath.tools import ToolContext
+from wornpath.tools.media import MEDIA
 from wornpath.writer import Writer, libraries
 
 if TYPE_CHECKING:
@@ -58,8 +60,10 @@ def assemble(agent: AutoGPT, chat: Chat, folder: Path) -> Actor:
     context = _context(agent, folder)
     rng = random.Random(f"{agent.seed}:{tracker.step}")
     lots = random.Random(f"{agent.seed}:{agent.run_id}")  # with the seed alone, all runs would draw the same
-    recaller = Recaller(agent.experience, agent.registry, agent.workspace, lots)
-    proposer = Proposer(chat, agent.registry, agent.candidates, agent.workspace)
+    able = getattr(chat, "senses", False)
+    registry = agent.registry if able else agent.registry.without(tool.name for tool in MEDIA)
+    recaller = Recaller(agent.experience, registry, agent.workspace, lots)
+    proposer = Proposer(chat, registry, agent.candidates, agent.workspace)
     snapshot = Snapshot(folder, agent.workspace.root)
     actor = Actor(
         session,
@@ -73,6 +77,7 @@ def assemble(agent: AutoGPT, chat: Chat, folder: Path) -> Actor:
         Footprint(session, agent.workspace, snapshot),
         on_text=agent.on_text,
     )
+    context.senses = ModelSenses(actor.chat, actor.ask) if able else None
     context.before_write, context.remember, context.made = snapshot.keep, actor.remember, snapshot.added
     if session.started:
         _restore(agent, recaller)

@@ -107,7 +107,8 @@ class MockServer:
             self.headers.append(headers)
         if method == "GET" and path.endswith("/models"):
             return _http(200, json.dumps({"data": [{"id": name} for name in self.models]}).encode())
-        body = json.loads(raw)
+        form = headers.get("content-type", "").startswith("multipart/")
+        body = {"form": raw} if form else json.loads(raw)
         if self.record:
             self.requests.append(body)
         reply: str | Reply = self._plan.popleft() if self._plan else self.answer(body)

@@ -28,7 +28,7 @@ type of that name in `wornpath.core.words`):
 | person.said | kind (rating, comment, label, forget), text, rating (good, bad or none), action (ACTION, of a label) |
 | policy.changed | change (see below), version, previous, why, figures |
 
-The purposes of a model call are plan, replan, progress, propose, argument, answer and judge.
+The purposes of a model call are plan, replan, progress, propose, argument, answer, judge, see and hear.
 
 A `policy.changed` event belongs to no run. Its changes are made, imported, trial (a share of the runs is given to the
 version), promoted, refused, retired, rolled back, forgotten and noted (a finding that changes nothing).

@@ -131,6 +131,7 @@ class Discreet:
     def __init__(self, chat: Chat, hidden: Secrets) -> None:
         self.chat, self.hidden = chat, hidden
         self.model, self.sizes = chat.model, chat.sizes
+        self.senses = getattr(chat, "senses", False)
 
     async def complete(
         self,
@@ -143,10 +144,20 @@ class Discreet:
         stop: Sequence[str] | None = None,
         on_text: Callable[[str], None] | None = None,
     ) -> Completion:
-        told = [{**message, "content": self.hidden.data(message.get("content"))} for message in messages]
+        told = [{**message, "content": self._hidden(message.get("content"))} for message in messages]
         return await self.chat.complete(
             told, schema=schema, n=n, max_tokens=max_tokens, temperature=temperature, stop=stop, on_text=on_text
         )
+
+    def _hidden(self, content: Any) -> Any:
+        """CONTENT without secrets. A picture is sent as it is: its bytes look like one."""
+        if isinstance(content, list):
+            return [part if part.get("type") == "image_url" else self.hidden.data(part) for part in content]
+        return self.hidden.data(content)
+
+    async def transcribe(self, name: str, sound: bytes) -> Completion:
+        found: Completion = await self.chat.transcribe(name, sound)  # type: ignore[attr-defined]
+        return found
 
     async def aclose(self) -> None:
         await self.chat.aclose()

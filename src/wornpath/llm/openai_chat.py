@@ -28,6 +28,7 @@ class OpenAIChat:
     `timeout` is the longest silence in seconds; an attempt ends after five times that in any case. Attempts that end in a time-out, a lost
     connection, 408, 409, 429, 5xx or a malformed answer are repeated `retries` times, after `backoff` seconds doubling each time, or
     after what Retry-After says. `prices` come before the built-in table. `capabilities` is a cache, or the path of its file.
+    `senses`: whether pictures and recordings are sent to it; `audio_model` writes down recordings.
     One object may serve several event loops, one after another or at once; connections are shared between objects.
     """
 
@@ -44,8 +45,11 @@ class OpenAIChat:
         retries: int = 3,
         backoff: float = 0.5,
         max_bytes: int = 32 * 2**20,
+        senses: bool = True,
+        audio_model: str = "whisper-1",
     ) -> None:
         self.model = model
+        self.senses, self.audio_model = senses, audio_model
         self.sizes = sizes or Sizes.large()
         self.base_url = (base_url or OPENAI_URL).rstrip("/")
         clients.check_url(self.base_url)
@@ -84,6 +88,25 @@ class OpenAIChat:
         if learnt != known:
             self._cache.put(self.base_url, self.model, learnt)
         return completion
+
+    async def transcribe(self, name: str, sound: bytes) -> Completion:
+        """What is said in the recording SOUND, the file NAME, by the endpoint's `audio/transcriptions`. Raises as `complete`."""
+        attempt = 0
+        while True:
+            try:
+                async with asyncio.timeout(5 * self.timeout):
+                    client = clients.acquire(self, self.base_url, self._key, self.timeout, self.max_bytes)
+                    made = await client.audio.transcriptions.create(model=self.audio_model, file=(name, sound))
+                return Completion((str(made.text),), usage=Usage(calls=1), model=self.audio_model, tries=attempt + 1)
+            except Exception as error:
+                fault = Fault.of(error)
+                if fault is None:
+                    raise
+            attempt += 1
+            if attempt > self.retries or not fault.transient:
+                fault.tries = fault.sent = attempt
+                raise fault.for_people(clients.shown(self.base_url), self.audio_model, self._key) from None
+            await asyncio.sleep(fault.retry_after or min(8.0, self.backoff * 2 ** (attempt - 1)))
 
     async def aclose(self) -> None:
         """Close this event loop's connections, unless another object uses them. The object may be used again."""

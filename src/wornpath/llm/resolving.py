@@ -108,6 +108,7 @@ def _remote(
         prices=own,
         capabilities=cache_dir() / "capabilities.json",
         timeout=120.0 if timeout is None else timeout,
+        audio_model=os.environ.get("WORNPATH_AUDIO_MODEL") or "whisper-1",
     )
 
 

@@ -50,6 +50,11 @@ class Registry:
             tools.append(tool)
         return cls(tools, warnings)
 
+    def without(self, names: Iterable[str]) -> Registry:
+        """The same without the tools called NAMES."""
+        left_out = set(names)
+        return Registry([tool for tool in self if tool.name not in left_out], self.warnings)
+
     def __iter__(self) -> Iterator[Tool]:
         return iter(self._tools.values())
 
@@ -92,13 +97,14 @@ class Registry:
 
 
 def standard_tools() -> list[Tool]:
-    """The built-in tools: files, python, shell and note. The order is the one they are shown in."""
+    """The built-in tools: files, pictures and sounds, python, shell and note. The order is the one they are shown in."""
     from wornpath.tools.changes import CHANGING
     from wornpath.tools.files import LOOKING
+    from wornpath.tools.media import MEDIA
     from wornpath.tools.note import note
     from wornpath.tools.run_code import python, shell
 
-    return [*LOOKING, *CHANGING, python, shell, note]
+    return [*LOOKING, *MEDIA, *CHANGING, python, shell, note]
 
 
 def _relative(path: str, workspace: Workspace) -> str:

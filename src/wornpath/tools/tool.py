@@ -44,6 +44,18 @@ class WorkspacePath:
     """Marks an argument that is a path in the workspace, so that equal paths have one canonical spelling."""
 
 
+class Senses(Protocol):
+    """A model that sees and hears. Both raise ToolError where it does not take what it was given."""
+
+    async def see(self, name: str, image: bytes, media_type: str, question: str) -> str:
+        """The answer to QUESTION about the picture IMAGE, the file NAME."""
+        ...
+
+    async def hear(self, name: str, sound: bytes) -> str:
+        """What is said in the recording SOUND, the file NAME."""
+        ...
+
+
 @dataclass(slots=True)
 class ToolContext:
     """The world as a tool may see it. One instance a run; `step` and `key` change with every action."""
@@ -56,6 +68,7 @@ class ToolContext:
     """The idempotency key of the action: the same when the action is tried again after a crash, and of no other action anywhere."""
     sandbox: Sandbox | None = None
     kernel: Kernel | None = None
+    senses: Senses | None = None
     limits: SandboxLimits = field(default_factory=SandboxLimits)
     max_chars: int = 6000
     """About how much text an observation may hold; tools page or clip beyond it, and say so."""
