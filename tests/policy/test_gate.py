@@ -18,7 +18,6 @@ from wornpath.policy.gate import (
     may_plan,
     may_skip,
     may_write,
-    price,
     standing,
     trusted,
     upper_bound,
@@ -127,11 +126,6 @@ def test_failures_that_the_model_has_as_well_close_nothing() -> None:
     both = [(i % 2 == 0, "skipped") for i in range(30)] + [(i % 2 == 0, "") for i in range(30)]
     assert not standing(both).closed
     assert standing([o for o in both if o[1]] + [(True, "")] * 30).closed
-
-
-def test_the_price_is_told_when_both_arms_are_known() -> None:
-    assert price([(True, "skipped")]) is None and price([(True, "shadow"), (True, "")]) is None
-    assert price([(True, "skipped"), (False, "skipped"), (True, "shadow")]) == (0.5, 0.0)
 
 
 @given(st.lists(st.booleans(), max_size=40))

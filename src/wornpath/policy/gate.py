@@ -140,14 +140,3 @@ def _at_most(failures: int, n: int, p: float) -> float:
     whole, hit, miss = math.lgamma(n + 1), math.log(p), math.log1p(-p)
     logs = (whole - math.lgamma(k + 1) - math.lgamma(n - k + 1) + k * hit + (n - k) * miss for k in range(failures + 1))
     return math.fsum(math.exp(x) for x in logs)
-
-
-def price(outcomes: Sequence[tuple[bool, str]]) -> tuple[float, float] | None:
-    """The share of failures in skipped and in shadow episodes; None while there are none of one kind."""
-    shares = []
-    for wanted in (("skipped", "written"), ("shadow",)):
-        met = [m for m, arm in outcomes if arm in wanted]
-        if not met:
-            return None
-        shares.append(met.count(False) / len(met))
-    return shares[0], shares[1]
