@@ -37,6 +37,7 @@ from wornpath.planner import Planner, carried
 from wornpath.policy import Policy
 from wornpath.proposer import CONTROLS, Offer, Proposer
 from wornpath.recaller import Recalled, Recaller, merged
+from wornpath.sandbox.protocol import SandboxLimits
 from wornpath.tools import Tool, ToolContext
 from wornpath.tools.calling import call
 from wornpath.tools.documents import overview
@@ -50,6 +51,7 @@ MAX_REPLANS = 3
 MAX_BAD_ANSWERS = 3
 FREE_FINISH_STEPS = 6
 """After so many steps a subtask may be called done although its predicates do not hold: the planner may have asked for the wrong thing."""
+QUICK_CHECK_SECONDS = 20
 MAX_EARLY_CHECKS = 8
 """How often in a run the checks are asked before the work is called finished: they may be slow."""
 
@@ -121,18 +123,18 @@ class Actor:
         assert tracker.goal is not None
         self.look()
         self.session.check()
+        telling = await self._telling(tracker.goal)
         known = self.recaller.plan(tracker.goal)
         if known is not None:
             plan, record = known
             why = f"it did for goals like this one: {record.ok} of {record.uses} times"
-            self.session.record(
-                "plan.made", {"plan": to_json(plan), "reason": why, "recalled": record.template, "skipped": True}
-            )
+            recalled = {"recalled": record.template, "skipped": True}
+            self.session.record("plan.made", {"plan": to_json(plan), "reason": why, **recalled, **telling})
             return plan
         messages = planner.messages(tracker.goal, tracker.overview, self.notes())
         completion = await self.ask("plan", messages, planner.ask(messages))
         plan = planner.read(completion.text, tracker.goal)
-        self.session.record("plan.made", {"plan": to_json(plan), "reason": "the goal was set"})
+        self.session.record("plan.made", {"plan": to_json(plan), "reason": "the goal was set", **telling})
         return plan
 
     async def replan(self, reason: str, **more: Any) -> Plan:
@@ -466,7 +468,8 @@ class Actor:
         work is done."""
         tracker, goal = self.session.tracker, self.session.tracker.goal
         last = tracker.plan is not None and tracker.active == tracker.plan.subtasks[-1]
-        if goal is None or not goal.checks or not last or not seen.changed or self._early >= MAX_EARLY_CHECKS:
+        telling = goal is not None and goal.checks and tracker.telling
+        if goal is None or not telling or not last or not seen.changed or self._early >= MAX_EARLY_CHECKS:
             return False
         self._early += 1
         evaluation = await self._by_checks(goal)
@@ -474,10 +477,19 @@ class Actor:
             self._passed = tracker.world, evaluation
         return evaluation.verdict == "met"
 
-    async def _by_checks(self, goal: Goal) -> Evaluation:
+    async def _telling(self, goal: Goal) -> dict[str, Any]:
+        """What the plan's record says of the checks: nothing where they can tell when the work is done. Those that hold before it, such as
+        tests that must go on passing, or that take long, cannot."""
+        if not goal.checks:
+            return {}
+        quick = SandboxLimits(cpu_seconds=QUICK_CHECK_SECONDS, wall_seconds=QUICK_CHECK_SECONDS)
+        before = await self._by_checks(goal, quick)
+        return {"telling": False} if before.verdict == "met" or before.comment.endswith("timed out") else {}
+
+    async def _by_checks(self, goal: Goal, limits: SandboxLimits = SandboxLimits()) -> Evaluation:  # noqa: B008 - frozen
         assert self.context.sandbox is not None
         log = self.context.run_folder / "checks.log" if self.context.run_folder else None
-        return await final.by_checks(goal, self.context.workspace, self.context.sandbox, self.originals, log)
+        return await final.by_checks(goal, self.context.workspace, self.context.sandbox, self.originals, log, limits)
 
     # -- judge -------------------------------------------------------------------------------------
 

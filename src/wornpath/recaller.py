@@ -204,7 +204,7 @@ class Recaller:
         """The position to try a known program from that is not sure to do: where the checks can tell, so that it is taken back where it
         does not; a few times."""
         active, goal = tracker.active, tracker.goal
-        if active is None or goal is None or not goal.checks:
+        if active is None or goal is None or not (goal.checks and tracker.telling):
             return ""
         return position(active.kind, []) if len(self._used) < MAX_TRIES and not self._chain else ""
 
@@ -270,7 +270,7 @@ class Recaller:
         )
         worth = [r for r in able if not shut and r.evidence.chance > WORTH_A_TRY]
         worth = [r for r in worth if (trial and self._does(r.action)) or (r.action == FINISHED and tracker.trying)]
-        if worth and tracker.goal is not None and tracker.goal.checks:
+        if worth and tracker.goal is not None and tracker.goal.checks and tracker.telling:
             why = "a known program that may do, since the checks will tell"
             return self._opened(worth[:1], "skipped", at or trial, why)
         return self._to_write(recalled, tracker, able_to, at)

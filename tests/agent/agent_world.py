@@ -137,8 +137,8 @@ OPTIONAL = {
     "note.added": {"untrusted"},
     "artifact.written": {"untrusted"},
     "person.said": {"text", "rating", "action"},
-    "plan.made": {"recalled", "skipped", "retracted"},
-    "plan.changed": {"recalled", "skipped", "retracted"},
+    "plan.made": {"recalled", "skipped", "telling"},
+    "plan.changed": {"retracted"},
     "action.decided": {"gate"},
 }
 

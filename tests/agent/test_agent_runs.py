@@ -102,7 +102,25 @@ def test_slow_checks_are_not_asked_after_every_step(make: Make, work: Path) -> N
     agent = make("Make out.txt", plan=TIDY, actions=[CODE, act("list_files"), CODE], texts=texts, checks=["false"])
     result = agent.run().result
     asked = (agent.store.root / "runs" / agent.run_id / "checks.log").read_text().count("$ false")
-    assert result.steps > MAX_EARLY_CHECKS and asked - len(verdicts(agent)) == MAX_EARLY_CHECKS
+    assert result.steps > MAX_EARLY_CHECKS and asked - len(verdicts(agent)) - 1 == MAX_EARLY_CHECKS, "1 before the work"
+
+
+@pytest.mark.parametrize("check", ["true", "test ! -e nothing || exec sleep 99"])
+def test_checks_that_say_nothing_of_the_work_do_not_end_it(
+    make: Make, monkeypatch: pytest.MonkeyPatch, check: str
+) -> None:
+    """Tests that must go on passing hold before the work, too; those that take long are not asked again and again."""
+    monkeypatch.setattr("wornpath.actor.QUICK_CHECK_SECONDS", 1)
+    slow = "sleep" in check
+    agent = make(
+        "Make out.txt",
+        plan=TIDY,
+        actions=[CODE, FINISH],
+        texts=[HELLO_WRITTEN],
+        checks=[check if not slow else "test -e out.txt || exec sleep 99"],
+    )
+    assert agent.run().result.status == "met"
+    assert [e.data["why"] for e in events(agent, "subtask.finished")] == ["finished"]
 
 
 def test_a_program_that_finds_nothing_left_to_do_ends_the_subtask(make: Make, work: Path) -> None:

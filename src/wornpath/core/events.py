@@ -11,7 +11,8 @@ type of that name in `wornpath.core.words`):
 | run.resumed | pid, options (those changed since the start) |
 | run.finished | result (RESULT) |
 | goal.set | goal (GOAL: text, workspace, checks, rubric, reward weights: frozen at the start), family, situation (values by role) |
-| plan.made, plan.changed | plan (PLAN), reason, recalled (the template it came from), skipped (no model call), retracted (files) |
+| plan.made | plan (PLAN), reason, recalled (its template), skipped (no model call), telling (false: the checks hold before the work) |
+| plan.changed | plan (PLAN), reason, retracted (files) |
 | subtask.started | subtask (id) |
 | subtask.finished | subtask (id), status (done or failed), why |
 | model.called | purpose (see below), model, usage (USAGE), seconds, n, messages, texts, error, tries (requests sent, failed ones too) |

@@ -74,6 +74,8 @@ class Tracker:
     """The step at which the plan was made or last changed."""
     checks: str = ""
     """"", "passed" or "failed": all that anyone but a person learns of the checks."""
+    telling: bool = True
+    """The checks tell whether the work is done: they did not hold before it, and are quick."""
     failures: int = 0
     """How often the finished work was judged not to meet the goal."""
     tries: int = 0
@@ -112,6 +114,7 @@ class Tracker:
                 self.plan = from_json(Plan, data["plan"])
                 self.feedback = data.get("reason", "") if event.type == "plan.changed" else ""
                 self.plan_since = self.step
+                self.telling = bool(data.get("telling", self.telling))
                 self.skipped += bool(data.get("skipped"))
                 if "retracted" in data:
                     self._retract(data["retracted"])

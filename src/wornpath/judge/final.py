@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from wornpath.core import Evaluation, Goal, StoreError
 from wornpath.experience import final_reward
 from wornpath.judge import model as model_judge
+from wornpath.sandbox.protocol import SandboxLimits
 from wornpath.tools.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -21,13 +22,20 @@ Ask = Callable[["Sequence[Message]"], "Awaitable[Completion]"]
 
 
 async def by_checks(
-    goal: Goal, workspace: Workspace, sandbox: Sandbox, originals: Mapping[str, Any], log: Path | None = None
+    goal: Goal,
+    workspace: Workspace,
+    sandbox: Sandbox,
+    originals: Mapping[str, Any],
+    log: Path | None = None,
+    limits: SandboxLimits = SandboxLimits(),  # noqa: B008 - frozen
 ) -> Evaluation:
     """`met` when every check of GOAL exits 0 on a read-only copy of the workspace. Which one failed is for people only."""
     from wornpath.judge.checks import run_check
 
     for number, command in enumerate(goal.checks, 1):
-        result = await run_check(command, workspace=workspace.root, originals=originals, sandbox=sandbox, log=log)
+        result = await run_check(
+            command, workspace=workspace.root, originals=originals, sandbox=sandbox, log=log, limits=limits
+        )
         if not result.passed:
             why = "timed out" if result.timed_out else f"ended with {result.exit_code}"
             return final_reward("unmet", "check", goal.weights, f"check {number} of {len(goal.checks)} {why}")
