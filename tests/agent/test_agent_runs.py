@@ -89,6 +89,16 @@ def test_work_that_the_checks_accept_is_finished_without_asking(make: Make) -> N
     assert verdicts(agent) == ["met"]
 
 
+def test_the_writer_is_told_what_is_lacking(make: Make) -> None:
+    plan = [subtask("Make t.csv", "compute", "t.csv", ["name", "total"])]
+    texts = [program(f"open('t.csv', 'w').write('{head}\\n1,2\\n')") for head in ("total,name", "name,total")]
+    agent = make("Make t.csv (columns name,total)", plan=plan, actions=[CODE, act("list_files"), CODE], texts=texts)
+    agent.run()
+    assert [e.data["why"] for e in events(agent, "subtask.finished")] == ["t.csv is there with name, total"]
+    told = prompts(agent, "text")[1]
+    assert "But t.csv does not have the columns name, total in this order" in told and "total,name" in told
+
+
 def test_checks_that_hold_early_leave_no_subtask_out(make: Make, work: Path) -> None:
     plan = [*TIDY, subtask("Write the other", "write", "b.txt")]
     actions = [CODE, FINISH, act("write_file", path="b.txt")]

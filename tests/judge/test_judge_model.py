@@ -104,6 +104,7 @@ def files(tmp_path: Path) -> Workspace:
     (work / "hollow").mkdir()
     for name, data in {
         "t.csv": "\ufeffName, Total\nA,1\n".encode(),
+        "semicolons.csv": b"name;total, net\nA;1\n",
         "list.json": b'[{"a": 1}]',
         "object.json": b'{"a": 1, "b": 2}',
         "broken.json": b'{"a": ',
@@ -135,6 +136,11 @@ def files(tmp_path: Path) -> Workspace:
         ("gone", "../outside.txt", (), False),
         ("columns", "t.csv", ("total", "NAME"), True),
         ("columns", "t.csv", ("price",), False),
+        ("columns", "semicolons.csv", ("total, net",), True),
+        ("header", "t.csv", ("name", "total"), True),
+        ("header", "t.csv", ("total", "name"), False),
+        ("header", "t.csv", ("total",), True),
+        ("header", "semicolons.csv", ("name", "total, net"), True),
         ("columns", "full", ("a",), False),
         ("columns", "blank.txt", ("a",), False),
         ("contains", "text.txt", ("GRÜSSE", "köln"), True),
@@ -149,6 +155,22 @@ def files(tmp_path: Path) -> Workspace:
 )
 def test_predicates(files: Workspace, kind: Any, path: str, values: tuple[str, ...], expected: bool) -> None:
     assert predicates.holds(Predicate(kind, path, values), files) is expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "says"),
+    [
+        ("exists", (), "a.csv is not there"),
+        ("gone", (), "a.csv is still there"),
+        ("header", ("x", "y"), "a.csv does not have the columns x, y in this order"),
+        ("columns", ("x",), "a.csv does not have the columns x"),
+        ("json", ("x",), "a.csv is no JSON with the keys x"),
+        ("json", (), "a.csv is no JSON"),
+        ("contains", ("x",), "a.csv does not contain x"),
+    ],
+)
+def test_what_is_lacking_is_said_in_words(kind: Any, values: tuple[str, ...], says: str) -> None:
+    assert predicates.lacking(Predicate(kind, "a.csv", values)) == says
 
 
 def test_originals_are_captured_once(tmp_path: Path) -> None:

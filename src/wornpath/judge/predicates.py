@@ -62,8 +62,9 @@ def lacking(predicate: Predicate) -> str:
 
 
 def _has_columns(text: str, names: Iterable[str], *, ordered: bool) -> bool:
+    first = text.lstrip("\n").partition("\n")[0]
     try:
-        header = next(csv.reader(io.StringIO(text)))
+        header = next(csv.reader(io.StringIO(text), delimiter=max(",;\t|", key=first.count)))
     except (StopIteration, csv.Error):
         return False
     present = [name.strip().casefold() for name in header]
