@@ -27,8 +27,7 @@ def problem(tracker: Tracker, tool: Tool, kind: str, lacking: Sequence[str] = ()
             f"This program was tried:\n```python\n{tracker.last_code.strip()}\n```\nIt failed:\n{tracker.last_text}\n"
             "Write the program again without this mistake."
         )
-    ran = tracker.last is not None and tracker.last.tool == tool.name and tracker.subtask_ok > 0
-    if ran and lacking:
+    if lacking and _ran(tracker):
         return (
             f"This program was run:\n```python\n{tracker.last_code.strip()}\n```\nBut {'; '.join(lacking)}. "
             "Write it again, corrected."
@@ -39,6 +38,13 @@ def problem(tracker: Tracker, tool: Tool, kind: str, lacking: Sequence[str] = ()
             "Its result was checked and is wrong. Compare it with the task and the files word by word, and write it again, corrected."
         )
     return ""
+
+
+def _ran(tracker: Tracker) -> bool:
+    """Whether the last program was run in the active subtask and did not fail."""
+    here = tracker.active.id if tracker.active else 0
+    codes = (t for t in tracker.tried.values() if t.subtask == here and t.result in ("ok", "empty"))
+    return any(t.action.arguments.get("code") == tracker.last_code for t in codes)
 
 
 def about(

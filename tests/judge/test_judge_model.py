@@ -104,7 +104,7 @@ def files(tmp_path: Path) -> Workspace:
     (work / "hollow").mkdir()
     for name, data in {
         "t.csv": "\ufeffName, Total\nA,1\n".encode(),
-        "semicolons.csv": b"name;total, net\nA;1\n",
+        "semicolons.csv": b"name;city;total, net\nA;B;1\n",
         "list.json": b'[{"a": 1}]',
         "object.json": b'{"a": 1, "b": 2}',
         "broken.json": b'{"a": ',
