@@ -34,7 +34,7 @@ def draw(records: Sequence[Record], name: str, model: str) -> None:
 
     table = Table.of(records)
     total = int(table.episodes.max()) + 1
-    width = max(1, total // 15)
+    width = max(1, total // 15) if total > 40 else max(1, total // 8)
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.2), constrained_layout=True)
     for arm in (a for a in COLOURS if a in table.arms):
         points = [p for p in curve(table, arm, width) if p["episodes"]]  # an arm may have left some out
@@ -45,9 +45,13 @@ def draw(records: Sequence[Record], name: str, model: str) -> None:
             axes.plot(x, y, color=COLOURS[arm], marker=MARKS[arm], markersize=4, linewidth=1.8, label=arm)
             axes.fill_between(x, low, high, color=COLOURS[arm], alpha=0.12, linewidth=0)
     left.set(xlabel="episodes of a family", ylabel="goals met", ylim=(0, 1.02), title=f"Success ({model} model)")
-    right.set(
-        xlabel="episodes of a family", ylabel="tokens for each goal met", title=f"Tokens ({model} model)", yscale="log"
-    )
+    right.set(xlabel="episodes of a family", ylabel="tokens for each goal met", title=f"Tokens ({model} model)")
+    least = min(float(line.get_ydata().min()) for line in right.lines)  # type: ignore[union-attr]
+    if least > 0:
+        right.set_yscale("log")
+    else:  # some episodes took no model at all
+        right.set_yscale("symlog", linthresh=100)
+        right.set_ylim(bottom=0)
     for axes in (left, right):
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
