@@ -103,10 +103,12 @@ class OpenAIChat:
                 if fault is None:
                     raise
             attempt += 1
-            if attempt > self.retries or not fault.transient:
-                fault.tries = fault.sent = attempt
+            try:
+                wait = self._wait(fault, attempt)
+            except Fault:
+                fault.sent = attempt
                 raise fault.for_people(clients.shown(self.base_url), self.audio_model, self._key) from None
-            await asyncio.sleep(fault.retry_after or min(8.0, self.backoff * 2 ** (attempt - 1)))
+            await asyncio.sleep(wait)
 
     async def aclose(self) -> None:
         """Close this event loop's connections, unless another object uses them. The object may be used again."""
@@ -169,14 +171,19 @@ class OpenAIChat:
                 if fault is None:
                     raise
             attempt += 1
-            fault.tries = attempt
-            wait = fault.retry_after or min(8.0, self.backoff * 2 ** (attempt - 1)) * random.uniform(0.75, 1.0)
-            if attempt > self.retries or not fault.transient or wait > _LONGEST_WAIT:
-                raise fault
+            wait = self._wait(fault, attempt)
             if streamed is not None and (fault.kind != "status" or streamed.began):
                 # The endpoint may not know streams; and what was shown cannot be taken back, so the next attempt is quiet.
                 body = {key: value for key, value in body.items() if key not in ("stream", "stream_options")}
             await asyncio.sleep(wait)
+
+    def _wait(self, fault: Fault, attempt: int) -> float:
+        """Seconds to wait after attempt number ATTEMPT, which ended in FAULT. Raises FAULT where another is not worth it."""
+        fault.tries = attempt
+        wait = fault.retry_after or min(8.0, self.backoff * 2 ** (attempt - 1)) * random.uniform(0.75, 1.0)
+        if attempt > self.retries or not fault.transient or wait > _LONGEST_WAIT:
+            raise fault
+        return wait
 
     async def _attempt(self, body: dict[str, Any], streamed: Streamed | None) -> Any:
         client = clients.acquire(self, self.base_url, self._key, self.timeout, self.max_bytes)
