@@ -13,6 +13,7 @@ import json
 import linecache
 import os
 import re
+import reprlib
 import resource
 import sys
 import traceback
@@ -144,7 +145,12 @@ def _values(trace: types.TracebackType | None) -> str:
             continue
         try:
             columns = getattr(value, "columns", None)
-            short, most = (repr(value), _VALUE) if columns is None else (f"columns {list(columns)}", 3 * _VALUE)
+            if isinstance(value, (str, bytes)):
+                value = value[: _VALUE + 1]  # what is large is not written out to be cut
+            written = (
+                reprlib.repr if isinstance(value, (list, tuple, dict, set, frozenset)) and len(value) > 99 else repr
+            )
+            short, most = (written(value), _VALUE) if columns is None else (f"columns {list(columns)}", 3 * _VALUE)
         except Exception:  # a value of the program's own making
             continue
         shown.append(f"{name} = {short if len(short) <= most else short[:most] + '…'}")
