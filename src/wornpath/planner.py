@@ -132,7 +132,8 @@ def _needed(subtasks: list[Subtask], goal: Goal, exists: Callable[[str], bool]) 
         again = bool(outputs[at]) and any(outputs[at] <= before for before in outputs[:at])
         following = next((s for s in subtasks[at + 1 :] if s.kind not in ("find", "read") or s.predicates), None)
         idle = any(asked[:at]) if following is None else _looks_itself(following)
-        touch = not outputs[at] and any(asked) and bool(_TOUCH.match(subtask.description))
+        other = any(exists(word) for word in _words(subtask.description) - spoken)  # work on something else
+        touch = not outputs[at] and any(asked) and not other and bool(_TOUCH.match(subtask.description))
         part = not outputs[at] and subtask.kind == "compute" and any(asked[at:]) and not unmade
         only_looking = subtask.kind in ("find", "read") and not asked[at] and idle
         if not (invented or again or only_looking or touch or part):
@@ -145,6 +146,12 @@ def _needed(subtasks: list[Subtask], goal: Goal, exists: Callable[[str], bool]) 
         expected = ", ".join(p.path for p in kept[0].predicates if p.kind == "exists")
         kept = [replace(kept[0], description=goal.text[:400], criterion=f"{expected} is there" if expected else "")]
     return [replace(s, id=number) for number, s in enumerate(kept, 1)]
+
+
+def _words(text: str) -> set[str]:
+    """The words of TEXT that can be names of files or folders."""
+    words = {word.strip("/.,;:'\"`()") for word in text.split()}
+    return {word for word in words if word and len(word.encode("utf-8", "replace")) < 200 and word.isprintable()}
 
 
 def _subtask(number: int, item: Mapping[str, Any], goal: Goal, exists: Callable[[str], bool]) -> Subtask:

@@ -75,6 +75,17 @@ def test_sorting_files_is_work_of_its_own() -> None:
     assert outputs(made) == [["out.csv"], []]
 
 
+def test_sorting_a_folder_that_is_there_is_work_of_its_own() -> None:
+    goal = "Sum sales.csv into out.csv, then sort inbox/ by type"
+    items = [
+        {"do": "Sum it", "kind": "compute", "output": "out.csv", "has": []},
+        {"do": "Sort inbox/ by type", "kind": "organise", "output": "", "has": []},
+    ]
+    there = Planner(ScriptedChat([]), {"sales.csv", "inbox"}.__contains__)
+    made = there.read(json.dumps({"subtasks": items}), Goal(goal))
+    assert outputs(made) == [["out.csv"], []]
+
+
 @pytest.mark.parametrize(
     ("text", "kind", "values"),
     [
