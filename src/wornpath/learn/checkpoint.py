@@ -14,6 +14,7 @@ import torch
 
 from wornpath.core import UsageError
 from wornpath.learn.inputs import Inputs, Step
+from wornpath.policy.network import Bag
 
 Arrays = dict[str, npt.NDArray[Any]]
 STATE = "checkpoint.json"
@@ -92,7 +93,7 @@ def pack_steps(prefix: str, steps: Sequence[Step]) -> tuple[Arrays, list[list[st
         out[f"{prefix}trust"] = np.concatenate([i.trust for i in inputs])
         bags = [bag for i in inputs for bag in (i.grams or ())]
         out[f"{prefix}bags"] = np.asarray([len(b) for b in bags], dtype=np.int64)
-        out[f"{prefix}grams"] = np.asarray([g for b in bags for g in b], dtype=np.int64)
+        out[f"{prefix}grams"] = np.concatenate(bags) if bags else np.empty(0, dtype=np.int32)
     return out, [list(i.keys) for i in inputs]
 
 
@@ -125,13 +126,13 @@ def unpack_steps(prefix: str, arrays: Arrays, keys: Sequence[Sequence[str]]) -> 
 def _unpack_inputs(prefix: str, arrays: Arrays, keys: Sequence[Sequence[str]]) -> list[Inputs]:
     out: list[Inputs] = []
     row = bias = bag = gram = 0
-    lengths, flat = arrays[f"{prefix}bags"].tolist(), arrays[f"{prefix}grams"].tolist()
+    lengths, flat = arrays[f"{prefix}bags"].tolist(), arrays[f"{prefix}grams"]
     for (first, second, count), names in zip(arrays[f"{prefix}sizes"].tolist(), keys, strict=True):
         size = first * second if second else first
         rows = arrays[f"{prefix}rows"][row : row + size].copy()
-        bags: list[tuple[int, ...]] = []
+        bags: list[Bag] = []
         for length in lengths[bag : bag + count]:
-            bags.append(tuple(flat[gram : gram + length]))
+            bags.append(flat[gram : gram + length].copy())
             gram += length
         out.append(
             Inputs(

@@ -24,7 +24,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from wornpath.learn.checkpoint import Arrays, optimiser_arrays, pack_steps, restore_optimiser, unpack_steps
-from wornpath.learn.inputs import NEVER, Inputs, Packed, Step, column, pack
+from wornpath.learn.inputs import NEVER, Inputs, Step, column, pack, taken
 from wornpath.learn.learner import descend, logits, posterior, rng_state
 from wornpath.learn.networks import TrainableNetwork
 from wornpath.learn.replay import Replay
@@ -118,6 +118,8 @@ class DQN:
         self.steps = self.updates = 0
         self.metrics: dict[str, float] = {}
         self._view = self.network.view()
+        self._parameters: list[Tensor] = list(self.network.parameters())
+        self._averages: list[Tensor] = list(self.target.parameters())
 
     @staticmethod
     def spec_for(config: DQNConfig, *, kind: Literal["rows", "vector"], inputs: int, outputs: int = 1) -> Spec:
@@ -192,31 +194,33 @@ class DQN:
         """One gradient step on STEPS weighted by WEIGHTS; the |TD error| of each. Without OUTCOMES, which came about by
         choice (only successes are cloned), the success head learns nothing. Raises TrainingDiverged."""
         c = self.config
-        batch = pack([s.inputs for s in steps], self.spec)
-        action = torch.tensor([s.chosen for s in steps]).unsqueeze(1)
-        scores = self.network.scores("q", batch)
-        chosen = scores.gather(1, action).squeeze(1)
+        ragged = self.spec.kind == "rows"
+        batch = pack([taken(s) if ragged else s.inputs for s in steps], self.spec)
+        place = torch.tensor([0 if ragged else s.chosen for s in steps]).unsqueeze(1)
+        read = self.network.read(batch)
+        chosen = self.network.scores("q", batch, read).gather(1, place).squeeze(1)
         target = self.targets(steps)
         importance = column(weights * np.asarray([s.weight for s in steps]))
         loss = (importance * functional.smooth_l1_loss(chosen, target, reduction="none")).mean()
-        if c.demo_weight:
-            loss = loss + c.demo_weight * self._demo_loss(scores, batch, action, steps)
+        shown = [s for s in steps if s.demo] if c.demo_weight else []
+        if shown:
+            loss = loss + c.demo_weight * self._demo_loss(shown)
         if c.success_weight and outcomes:
-            loss = loss + c.success_weight * self._success_loss(batch, action, steps)
+            logit = self.network.scores("success", batch, read).gather(1, place).squeeze(1)
+            loss = loss + c.success_weight * self._success_loss(logit, steps)
         self.updates += 1
-        descend(loss, self.optimiser, self.network.parameters(), c.max_norm, self.updates)
+        if c.kl_target and c.exploration == "posterior" and self.updates % 4 == 0:
+            self._steer(steps)
+        descend(loss, self.optimiser, self._parameters, c.max_norm, self.updates)
         if self.updates % c.target_every == 0:
             self._move_target()
-        if c.kl_target and c.exploration == "posterior" and self.updates % 4 == 0:
-            self._steer(scores.detach(), batch)
         self.metrics["loss"] = float(loss.detach())
         errors: np.ndarray[tuple[int], np.dtype[np.float32]] = (chosen.detach() - target).abs().numpy()
         return errors
 
     @torch.no_grad()
     def _move_target(self) -> None:
-        for average, now in zip(self.target.parameters(), self.network.parameters(), strict=True):
-            average.lerp_(now, self.config.tau)
+        torch._foreach_lerp_(self._averages, self._parameters, self.config.tau)
 
     @torch.no_grad()
     def targets(self, steps: Sequence[Step]) -> Tensor:
@@ -237,22 +241,24 @@ class DQN:
             return one_step
         return c.lambda_weight * column([s.lam_return for s in steps]) + (1 - c.lambda_weight) * one_step
 
-    def _demo_loss(self, scores: Tensor, batch: Packed, action: Tensor, steps: Sequence[Step]) -> Tensor:
-        shown = column([float(s.demo) for s in steps])
-        z = logits(scores, batch.bias, torch.ones_like(batch.trust), self.config.demo_alpha)
-        entropy = -torch.log_softmax(z, dim=1).gather(1, action).squeeze(1)
-        return (shown * entropy).sum() / shown.sum().clamp(min=1)
+    def _demo_loss(self, shown: Sequence[Step]) -> Tensor:
+        """Cross-entropy of the actions of demonstrated steps, as if all were trusted."""
+        batch = pack([s.inputs for s in shown], self.spec)
+        z = logits(self.network.scores("q", batch), batch.bias, torch.ones_like(batch.trust), self.config.demo_alpha)
+        return functional.cross_entropy(z, torch.tensor([s.chosen for s in shown]))
 
-    def _success_loss(self, batch: Packed, action: Tensor, steps: Sequence[Step]) -> Tensor:
+    def _success_loss(self, logit: Tensor, steps: Sequence[Step]) -> Tensor:
         outcome = column([s.success for s in steps])
         known = ~torch.isnan(outcome)
         good, bad = self.replay.outcome_weights()
-        logit = self.network.scores("success", batch).gather(1, action).squeeze(1)
         losses = functional.binary_cross_entropy_with_logits(logit, torch.where(known, outcome, 0.5), reduction="none")
         return (known * torch.where(outcome == 1.0, good, bad) * losses).mean()
 
-    def _steer(self, scores: Tensor, batch: Packed) -> None:
+    @torch.no_grad()
+    def _steer(self, steps: Sequence[Step]) -> None:
         """Move α towards the target KL(π ‖ μ̃), capped by what the lists at hand allow."""
+        batch = pack([s.inputs for s in steps], self.spec)
+        scores = self.network.scores("q", batch)
         logp = torch.log_softmax(logits(scores, batch.bias, batch.trust, self.alpha), dim=1)
         kl = float((logp.exp() * (logp - batch.bias)).sum(dim=1).mean())
         self.alpha = float(np.clip(self.alpha * np.exp(0.02 * (kl - self.config.kl_target)), 0.01, 10.0))

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from wornpath.policy.network import Array, Spec
+from wornpath.policy.network import Array, Bag, Spec
 
 NEVER = -1e9
 """log μ̃ of a masked candidate: finite, so that probability 0 times it is 0 and gradients stay numbers."""
@@ -28,7 +28,7 @@ class Inputs:
     rows: Array
     bias: Array
     trust: Array
-    grams: tuple[tuple[int, ...], ...] | None = None
+    grams: tuple[Bag, ...] | None = None
     keys: tuple[str, ...] = ()
     """Evidence key of each candidate; empty where none are kept."""
 
@@ -89,9 +89,9 @@ def pack(inputs: Sequence[Inputs], spec: Spec) -> Packed:
     grams = offsets = None
     if spec.buckets:
         bags = [bag for i in inputs for bag in (i.grams or ())]
-        lengths = np.fromiter((len(b) for b in bags), dtype=np.int64, count=len(bags))
-        grams = torch.from_numpy(np.fromiter((g for b in bags for g in b), dtype=np.int64, count=int(lengths.sum())))
-        offsets = torch.from_numpy(np.concatenate([[0], np.cumsum(lengths)[:-1]]))
+        lengths = np.fromiter(map(len, bags), dtype=np.int32, count=len(bags))
+        grams = torch.from_numpy(np.concatenate(bags))
+        offsets = torch.from_numpy(np.cumsum(lengths, dtype=np.int32) - lengths)
     shape = (size, widest)
     return Packed(
         rows,
@@ -102,6 +102,12 @@ def pack(inputs: Sequence[Inputs], spec: Spec) -> Packed:
         torch.from_numpy(bases.reshape(shape)),
         torch.from_numpy(trusts.reshape(shape)),
     )
+
+
+def taken(step: Step) -> Inputs:
+    """STEP's decision with the candidate it took as the only one: all that its own Q-value needs."""
+    one, at = step.inputs, slice(step.chosen, step.chosen + 1)
+    return Inputs(one.rows[at], one.bias[at], one.trust[at], one.grams[at] if one.grams else None)
 
 
 def _alike(rows: Sequence[Array]) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -107,7 +107,7 @@ def logits(scores: Tensor, bias: Tensor, trust: Tensor, alpha: float | None) -> 
 
 
 def descend(
-    loss: Tensor, optimiser: torch.optim.Optimizer, parameters: Iterable[nn.Parameter], max_norm: float, update: int
+    loss: Tensor, optimiser: torch.optim.Optimizer, parameters: Sequence[Tensor], max_norm: float, update: int
 ) -> None:
     """One gradient step. Raises TrainingDiverged, before anything is changed, when the loss or the gradient is not a
     number.
@@ -118,7 +118,7 @@ def descend(
         )
     optimiser.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
-    norm = nn.utils.clip_grad_norm_(list(parameters), max_norm)
+    norm = nn.utils.clip_grad_norm_(parameters, max_norm)
     if not torch.isfinite(norm):
         raise TrainingDiverged(f"The gradient of update {update} is not a number; lower the learning rate.")
     torch.set_flush_denormal(

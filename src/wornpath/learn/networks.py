@@ -45,11 +45,16 @@ class TrainableNetwork(nn.Module):
                 layers.append(layer)
             self.add_module(head, layers)
 
-    def scores(self, head: Head, batch: Packed) -> Tensor:
-        """Scores of shape BATCH.shape, 0 on padding; the `value` head gives (decisions,); `success` gives logits."""
-        x = batch.rows
-        if self.spec.buckets:
-            x = torch.cat([x, self.grams(batch.grams, batch.offsets)], dim=1)
+    def read(self, batch: Packed) -> Tensor:
+        """What all heads read of BATCH: a row for each candidate, its n-grams' mean embedding after its features."""
+        if not self.spec.buckets:
+            return batch.rows
+        return torch.cat([batch.rows, self.grams(batch.grams, batch.offsets)], dim=1)
+
+    def scores(self, head: Head, batch: Packed, read: Tensor | None = None) -> Tensor:
+        """Scores of shape BATCH.shape, 0 on padding; the `value` head gives (decisions,); `success` gives logits. READ
+        is `read(batch)`, where another head was asked before."""
+        x = self.read(batch) if read is None else read
         if head == "value":
             x = self._pool(x, batch) if self.spec.kind == "rows" else x
             return self._mlp(head, x).squeeze(-1)

@@ -25,7 +25,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from wornpath.learn.checkpoint import Arrays, optimiser_arrays, pack_steps, restore_optimiser, unpack_steps
-from wornpath.learn.inputs import NEVER, Inputs, Packed, Step, column, pack
+from wornpath.learn.inputs import NEVER, Inputs, Step, column, pack
 from wornpath.learn.learner import descend, logits, posterior, rng_state
 from wornpath.learn.networks import TrainableNetwork
 from wornpath.learn.replay import Replay
@@ -92,6 +92,7 @@ class PPO:
         self.updates = 0
         self.metrics: dict[str, float] = {}
         self._view = self.network.view()
+        self._parameters: list[Tensor] = list(self.network.parameters())
 
     @staticmethod
     def spec_for(config: PPOConfig, *, kind: Literal["rows", "vector"], inputs: int, outputs: int = 1) -> Spec:
@@ -214,24 +215,27 @@ class PPO:
         """log π of the chosen actions, entropies, values and KL(π ‖ μ̃), one each for STEPS."""
         batch = pack([s.inputs for s in steps], self.spec)
         action = torch.tensor([s.chosen for s in steps]).unsqueeze(1)
-        logp = torch.log_softmax(logits(self.network.scores("policy", batch), batch.bias, batch.trust, None), dim=1)
+        read = self.network.read(batch)
+        scores = self.network.scores("policy", batch, read)
+        logp = torch.log_softmax(logits(scores, batch.bias, batch.trust, None), dim=1)
         p = logp.exp()
         live = batch.bias > NEVER / 2
         entropy = -torch.where(live, p * logp, 0.0).sum(dim=1)
         kl = torch.where(live, p * (logp - batch.bias), 0.0).sum(dim=1)
-        return logp.gather(1, action).squeeze(1), entropy, self._value(batch), kl
-
-    def _value(self, batch: Packed) -> Tensor:
-        return self.network.scores("value", batch)
+        return logp.gather(1, action).squeeze(1), entropy, self.network.scores("value", batch, read), kl
 
     @torch.no_grad()
     def _values(self, steps: Sequence[Step]) -> tuple[list[float], list[float]]:
         """V(s) and V(s') of consecutive STEPS: 0 after termination, and the value of what came after where an episode
         was cut.
         """
-        values = self._value(pack([s.inputs for s in steps], self.spec)).tolist()
+        values = self.network.scores("value", pack([s.inputs for s in steps], self.spec)).tolist()
         cut = [i for i, s in enumerate(steps) if s.after is not None and (s.last or i == len(steps) - 1)]
-        beyond = self._value(pack([s.after for i in cut if (s := steps[i]).after], self.spec)).tolist() if cut else []
+        beyond = (
+            self.network.scores("value", pack([s.after for i in cut if (s := steps[i]).after], self.spec)).tolist()
+            if cut
+            else []
+        )
         following = [0.0 if s.after is None else v for s, v in zip(steps, [*values[1:], 0.0], strict=True)]
         for i, value in zip(cut, beyond, strict=True):
             following[i] = value
@@ -239,7 +243,7 @@ class PPO:
 
     def _descend(self, loss: Tensor) -> None:
         self.updates += 1
-        descend(loss, self.optimiser, self.network.parameters(), self.config.max_norm, self.updates)
+        descend(loss, self.optimiser, self._parameters, self.config.max_norm, self.updates)
         self.metrics["loss"] = float(loss.detach())
 
     def policy(self, evidence: Evidence, version: str) -> LearntPolicy:

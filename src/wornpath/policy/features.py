@@ -25,6 +25,7 @@ import numpy.typing as npt
 from wornpath.core import Action, Candidate, Entity, State, digest
 from wornpath.experience.text import content_words, hashed_grams, identifiers, is_stale, trigrams
 from wornpath.policy.evidence import Evidence
+from wornpath.policy.network import Bag
 
 Array = npt.NDArray[np.float32]
 
@@ -152,7 +153,7 @@ def dense(state: State, candidates: Sequence[Candidate]) -> Array:
     return out
 
 
-def grams(state: State, candidates: Sequence[Candidate], buckets: int) -> list[tuple[int, ...]]:
+def grams(state: State, candidates: Sequence[Candidate], buckets: int) -> list[Bag]:
     """Hashed sparse features per candidate, see `text.hashed_grams`."""
     goal = _goal(state)
     by_value = {e.value: e for e in state.entities}
@@ -162,7 +163,8 @@ def grams(state: State, candidates: Sequence[Candidate], buckets: int) -> list[t
         text = argument(candidate.action)
         entity = by_value.get(text)
         detail = entity.detail if entity else observation
-        out.append(hashed_grams(goal, f"{candidate.action.tool} {text}", detail, buckets))
+        found = hashed_grams(goal, f"{candidate.action.tool} {text}", detail, buckets)
+        out.append(np.asarray(found, dtype=np.int32))
     return out
 
 

@@ -14,7 +14,7 @@ from wornpath.core import Action, Candidate, Decision, State, UsageError
 from wornpath.policy import choice, live
 from wornpath.policy.evidence import Evidence
 from wornpath.policy.features import dense, grams, known_uses
-from wornpath.policy.network import Array, Network
+from wornpath.policy.network import Array, Bag, Network
 
 REVERSIBLE_TOOLS = frozenset({"list_files", "read_file", "find_files", "search_text", "act"})
 _REMEMBERED_STATES = 256
@@ -117,7 +117,7 @@ class LearntPolicy:
             return np.ones(len(candidates))
         return choice.shrinkage([known_uses(state, c, self.evidence) for c in candidates], self.n0)
 
-    def _inputs(self, state: State, candidates: Sequence[Candidate]) -> tuple[Array, list[tuple[int, ...]] | None]:
+    def _inputs(self, state: State, candidates: Sequence[Candidate]) -> tuple[Array, list[Bag] | None]:
         spec = self.network.spec
         if spec.kind == "vector":
             if state.vector is None or len(state.vector) != spec.inputs:

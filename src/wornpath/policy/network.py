@@ -18,6 +18,8 @@ import numpy.typing as npt
 from wornpath.core import UsageError
 
 Array = npt.NDArray[np.float32]
+Bag = npt.NDArray[np.int32]
+"""The hashed n-grams of one candidate: rows of the table."""
 Head = Literal["q", "success", "policy", "value"]
 HEADS: tuple[Head, ...] = ("q", "success", "policy", "value")
 
@@ -74,7 +76,7 @@ class Network:
             for head in spec.heads
         }
 
-    def scores(self, head: Head, rows: Array, grams: Sequence[Sequence[int]] | None = None) -> Array:
+    def scores(self, head: Head, rows: Array, grams: Sequence[Bag] | None = None) -> Array:
         """One score per candidate, shape (n,): ROWS has shape (n, inputs), or (inputs,) for a `vector` network. The
         `success` head gives probabilities, `value` a single number of shape (1,).
         """
@@ -85,15 +87,16 @@ class Network:
         out = x.reshape(-1)
         return _sigmoid(out) if head == "success" else out
 
-    def _input(self, rows: Array, grams: Sequence[Sequence[int]] | None) -> Array:
+    def _input(self, rows: Array, grams: Sequence[Bag] | None) -> Array:
         if not self.spec.buckets:
             return rows
         if grams is None:
             raise UsageError("This network reads n-grams; give the n-grams of every candidate.")
         table = self.weights["grams.weight"]
-        flat = np.fromiter((g for bag in grams for g in bag), dtype=np.int64)
-        starts = np.cumsum([0] + [len(bag) for bag in grams[:-1]])
-        means = np.add.reduceat(table[flat], starts, axis=0) / np.array([[len(bag)] for bag in grams], dtype=np.float32)
+        lengths = np.array([len(bag) for bag in grams])
+        starts = np.cumsum(lengths) - lengths
+        sums = np.add.reduceat(table[np.concatenate(grams)], starts, axis=0)
+        means = sums / lengths[:, None].astype(np.float32)
         return np.concatenate([rows, means], axis=1)
 
     def _forward(self, layers: list[tuple[Array, Array]], x: Array) -> Array:
