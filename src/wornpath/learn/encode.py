@@ -91,7 +91,7 @@ class Encoder:
         self.situation = situation
         state, candidates = situation.state, situation.candidates
         prior = mixed_prior([c.prior for c in candidates], situation.mask)
-        keys = tuple(features.evidence_key(state, c) for c in candidates)
+        keys = tuple(features.evidence_keys(state, candidates))
         trust = shrinkage([self._evidence.count(k) for k in keys], self._n0)
         bags = features.grams(state, candidates, self._spec.buckets) if self._spec.buckets else None
         bias = np.full(len(prior), NEVER, dtype=np.float32)

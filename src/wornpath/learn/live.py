@@ -117,10 +117,10 @@ def learn(
 def inputs_of(t: Transition, evidence: Evidence, n0: float) -> Inputs:
     """The decision of T as numbers."""
     prior = mixed_prior([c.prior for c in t.candidates], t.mask)
-    keys = tuple(features.evidence_key(t.state, c) for c in t.candidates)
+    keys = tuple(features.evidence_keys(t.state, t.candidates))
     bias = np.full(len(prior), NEVER, dtype=np.float32)
     bias[prior > 0] = np.log(prior[prior > 0])
-    trust = shrinkage([features.known_uses(t.state, c, evidence) for c in t.candidates], n0).astype(np.float32)
+    trust = shrinkage(features.known_uses(t.state, t.candidates, evidence), n0).astype(np.float32)
     return Inputs(live.rows(t.state, t.candidates), bias, trust, None, keys)
 
 

@@ -16,7 +16,7 @@ from wornpath.learn.evaluation import outcome_of
 from wornpath.learn.returns import discounted
 from wornpath.policy import choice
 from wornpath.policy.evidence import Evidence
-from wornpath.policy.features import evidence_key
+from wornpath.policy.features import evidence_key, evidence_keys
 
 Teacher = Callable[[Situation], int]
 
@@ -43,7 +43,7 @@ class TablePolicy:
         """The decision at STATE; see `policy.protocol.Policy.decide`. Equal candidates share their probability;
         greedy draws among them.
         """
-        keys = [evidence_key(state, c) for c in candidates]
+        keys = evidence_keys(state, candidates)
         prior = choice.mixed_prior([c.prior for c in candidates], mask)
         means = [self.evidence.mean_return(k) or 0.0 for k in keys]
         trust = choice.shrinkage([self.evidence.count(k) for k in keys], self.n0)

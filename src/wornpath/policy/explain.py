@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from wornpath.core import Decision, Event, UsageError, to_json
 from wornpath.policy.compare import probabilities, read_decision
-from wornpath.policy.features import evidence_key
+from wornpath.policy.features import evidence_keys
 from wornpath.policy.past import Lived, counted, lived
 from wornpath.policy.registry import Registry
 
@@ -32,7 +32,7 @@ def explain(store: Store, run_id: str, step: int) -> dict[str, Any]:
     event, decision = recorded(store, info.run_id, step)
     past = list(lived(store, newest=LOOKED_BACK, before=info.run_id))
     counts = counted(past)
-    keys = [evidence_key(decision.state, c) for c in decision.candidates]
+    keys = evidence_keys(decision.state, decision.candidates)
     candidates = []
     for i, c in enumerate(decision.candidates):
         n, mean, rate = counts.count(keys[i]), counts.mean_return(keys[i]), counts.success_rate(keys[i])

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -78,16 +78,15 @@ def argument(action: Action) -> str:
     return " ".join(v if isinstance(v, str) else str(v) for v in action.arguments.values())
 
 
-def template(state: State, candidate: Candidate) -> str:
+def _template(state: State, action: Action, by_value: Mapping[str, Entity]) -> str:
     """ACTION's form with its values replaced by what they are in STATE: the template it was recalled from, else the tool
     and the roles of its arguments.
     """
-    recalled = recalled_as(state, candidate.action)
+    recalled = recalled_as(state, action)
     if recalled is not None:
-        return f"{candidate.action.tool} {recalled[0]}"
-    by_value = {e.value: e for e in state.entities}
-    parts = [candidate.action.tool]
-    for name, value in candidate.action.arguments.items():
+        return f"{action.tool} {recalled[0]}"
+    parts = [action.tool]
+    for name, value in action.arguments.items():
         entity = by_value.get(value) if isinstance(value, str) else None
         parts.append(f"{name}={'+'.join(sorted(entity.roles)) or entity.kind}" if entity else f"{name}=?")
     return " ".join(parts)
@@ -103,25 +102,28 @@ def recalled_as(state: State, action: Action) -> tuple[str, float, float, float]
     return str(name), float(good), float(bad), float(value)
 
 
-def evidence_key(state: State, candidate: Candidate) -> str:
-    """What evidence about a choice is counted under: family, subtask kind, last result class, action template."""
-    f = state.features
-    return "|".join(
-        (
-            str(f.get("family", "")),
-            str(f.get("subtask_kind", f.get("kind", ""))),
-            str(f.get("last_result", "")),
-            template(state, candidate),
-        )
-    )
-
-
-def known_uses(state: State, candidate: Candidate, evidence: Evidence) -> float:
-    """n of the choice rule: in how many episodes something like CANDIDATE was done, by EVIDENCE or by what STATE recalls,
-    which counts the runs since the version was made too.
+def evidence_keys(state: State, candidates: Iterable[Candidate]) -> list[str]:
+    """What evidence about choosing each of CANDIDATES is counted under: family, subtask kind, last result class, action
+    template.
     """
-    recalled = recalled_as(state, candidate.action)
-    return max(evidence.count(evidence_key(state, candidate)), recalled[1] + recalled[2] if recalled else 0.0)
+    f = state.features
+    by_value = {e.value: e for e in state.entities}
+    here = f"{f.get('family', '')}|{f.get('subtask_kind', f.get('kind', ''))}|{f.get('last_result', '')}|"
+    return [here + _template(state, c.action, by_value) for c in candidates]
+
+
+def evidence_key(state: State, candidate: Candidate) -> str:
+    """`evidence_keys` of one candidate."""
+    return evidence_keys(state, (candidate,))[0]
+
+
+def known_uses(state: State, candidates: Sequence[Candidate], evidence: Evidence) -> list[float]:
+    """n of the choice rule: in how many episodes something like each of CANDIDATES was done, by EVIDENCE or by what STATE
+    recalls, which counts the runs since the version was made too.
+    """
+    counted = [float(evidence.count(key)) for key in evidence_keys(state, candidates)]
+    rows = [recalled_as(state, c.action) for c in candidates]
+    return [max(n, row[1] + row[2]) if row else n for n, row in zip(counted, rows, strict=True)]
 
 
 def asked_kind(goal: str) -> str:

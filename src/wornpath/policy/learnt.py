@@ -115,7 +115,7 @@ class LearntPolicy:
         """c of each candidate; 1 where the policy reads plain vectors, which have no templates."""
         if self.n0 == 0 or self.network.spec.kind == "vector":
             return np.ones(len(candidates))
-        return choice.shrinkage([known_uses(state, c, self.evidence) for c in candidates], self.n0)
+        return choice.shrinkage(known_uses(state, candidates, self.evidence), self.n0)
 
     def _inputs(self, state: State, candidates: Sequence[Candidate]) -> tuple[Array, list[Bag] | None]:
         spec = self.network.spec
