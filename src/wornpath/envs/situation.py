@@ -11,15 +11,19 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from wornpath.core import Action, Candidate, Entity, State, UsageError
+from wornpath.policy.features import COMMAND, sentences
 
 MAX_OBSERVATION = 20_000
 """Characters of an observation that are looked at; the rest is cut off."""
+MAX_SAID = 60
+"""Sentences met in an episode that are kept."""
 _CALL = re.compile(r"^([a-z_][a-z0-9_]*)\((.*)\)$", re.S)
 _KEYWORD = re.compile(r"([a-z_][a-z0-9_]*)=")
 _DECODER = json.JSONDecoder()
@@ -43,7 +47,7 @@ def parse_action(text: str) -> Action:
     """
     match = _CALL.match(text)
     arguments = _arguments(match.group(2)) if match else None
-    return Action.of("act", text=text) if match is None or arguments is None else Action.of(match.group(1), arguments)
+    return Action.of(COMMAND, text=text) if match is None or arguments is None else Action.of(match.group(1), arguments)
 
 
 def _arguments(body: str) -> dict[str, Any] | None:
@@ -76,15 +80,23 @@ class Tracker:
     """
 
     def __init__(self) -> None:
+        self._start()
+
+    def _start(self) -> None:
         self._tried: dict[str, int] = {}
         self._tools: dict[str, int] = {}
+        self._ends: dict[str, dict[str, str]] = {}
+        """Where each action led from each observation."""
+        self._visits: Counter[str] = Counter()
+        self._said: dict[str, None] = {}
         self._last: Action | None = None
         self._step = 0
         self._goal = ""
+        self._now = self._before = ""
 
     def reset(self, observation: Any, info: Mapping[str, Any]) -> Situation:
         """The first decision of an episode."""
-        self._tried, self._tools, self._last, self._step = {}, {}, None, 0
+        self._start()
         self._goal = str(info.get("goal", "") or "")
         return self._situation(observation, info)
 
@@ -94,6 +106,8 @@ class Tracker:
         self._tried[taken.key] = self._tried.get(taken.key, 0) + 1
         self._tools[taken.tool] = self._tools.get(taken.tool, 0) + 1
         self._last = taken
+        if isinstance(observation, str):
+            self._ends.setdefault(self._now, {})[taken.key] = observation[:MAX_OBSERVATION]
         return self._situation(observation, info)
 
     def _situation(self, observation: Any, info: Mapping[str, Any]) -> Situation:
@@ -103,6 +117,9 @@ class Tracker:
         actions = check_actions(info, self._step)
         entities = tuple(e for e in info.get("entities", ()) if isinstance(e, Entity))
         text = observation[:MAX_OBSERVATION]
+        self._before, self._now = self._now, text
+        self._visits[text] += 1
+        candidates = tuple(Candidate(parse_action(a), "enumerated") for a in actions)
         features: dict[str, Any] = {
             "goal": self._goal or text[:300],
             "step": self._step,
@@ -111,7 +128,13 @@ class Tracker:
             "tried": dict(self._tried),
             "tools": dict(self._tools),
             "observation": text[:2000],
+            "tried_here": {key: self._visits[end] for key, end in self._ends.get(text, {}).items()},
         }
+        if candidates[0].action.tool == COMMAND:
+            self._said.update(dict.fromkeys(sentences(text[:2000])))
+            features["said"] = tuple(self._said)[-MAX_SAID:]
+            features["before"] = self._before[:2000]
+            features["last_argument"] = str(self._last.arguments.get("text", "")) if self._last else ""
         for key in ("family", "subtask", "subtask_kind"):
             if info.get(key):
                 features[key] = str(info[key])
@@ -122,7 +145,6 @@ class Tracker:
                 f"Step {self._step}: action_mask must allow something and be as long as admissible_actions."
             )
         state = State(text=f"{self._goal}\n{text[:1000]}", features=features, entities=entities)
-        candidates = tuple(Candidate(parse_action(a), "enumerated") for a in actions)
         return Situation(state, candidates, allowed, tuple(actions))
 
 

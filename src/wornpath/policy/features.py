@@ -7,13 +7,17 @@ folders, wordings and languages. The candidate's source, prior and cost are left
 the same whoever proposed it.
 
 From `State.features` these keys are read, all optional: `goal` (text), `subtask` (text), `subtask_kind`, `step`
-(count), `last_tool`, `last_result` (a result class), `tried` (action key → times), `tools` (tool → times),
-`observation` (the last text seen). From `State.entities`: `value`, `roles` (listed, name_hit, text_hit, opened,
-latest, defines, keyed) and `detail`, the text in which the value was met."""
+(count), `last_tool`, `last_result` (a result class), `tried` (action key → times), `tried_here` (action taken where the
+observation was this one → visits of where it led), `tools` (tool → times), `observation` (the last text seen). For
+commands in words besides: `said` (sentences met so far), `before` (the observation before), `last_argument` (the last
+command).
+From `State.entities`: `value`, `roles` (listed, name_hit, text_hit, opened, latest, defines, keyed) and `detail`, the
+text in which the value was met."""
 
 from __future__ import annotations
 
 import re
+import zlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
@@ -29,6 +33,10 @@ from wornpath.policy.network import Bag
 
 Array = npt.NDArray[np.float32]
 
+COMMAND = "act"
+"""The tool of an action that is a command in words (`take the key`)."""
+VERBS = 12
+"""Marks among which the verbs of commands are spread, two marks each, so that two verbs hardly ever share both."""
 NAMES: tuple[str, ...] = (
     *("is_list", "is_read", "is_find", "is_search", "is_finish", "is_other"),
     *("argument_in_goal", "goal_in_argument", "grams_in_goal"),
@@ -41,14 +49,17 @@ NAMES: tuple[str, ...] = (
     *("depth", "stale", "kind_asked", "keyed"),
     *("line_in_goal", "goal_in_line", "line_lead", "hits"),
     *("line_roots_in_goal", "roots_lead", "argument_new", "place_tried", "best_read", "best_answer"),
+    *("tried_here", "end_visits", "with_last", "fresh", "said", "said_lead"),
+    *(f"verb_{i}" for i in range(VERBS)),
 )
 WIDTH = len(NAMES)
-SIGNATURE = digest("|".join(NAMES) + "|v2")
+SIGNATURE = digest("|".join(NAMES) + "|v3")
 """Changes whenever the meaning of a row does; version files carry it."""
 
 _TOOLS = {"list_files": 0, "read_file": 1, "find_files": 2, "search_text": 3, "finish": 4}
 KNOWN_TOOLS = frozenset(_TOOLS)
 _ROLES = ("listed", "name_hit", "text_hit", "opened", "latest", "defines")
+_SENTENCE = re.compile(r"[\n.。;；]+")
 _NUMBER = re.compile(r"^[^\w]*[\d][\d.,:% ]*\s?\D{0,4}$")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}|\d{4}年")
 _ASKS: tuple[tuple[str, re.Pattern[str]], ...] = (
@@ -59,11 +70,13 @@ _ASKS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("date", re.compile(r"\bwhen\b|\bdate\b|\bday\b|\bdeadline\b|日期|哪天|何时|什么时候|期限|几号", re.I)),
     ("who", re.compile(r"\bwho(m|se)?\b|\bperson\b|\bsigned\b|谁|哪位|何人|签", re.I)),
 )
+_NO_COMMAND = (0.0,) * (4 + VERBS)
 _LEADS = (
     ("goal_in_argument", "argument_lead"),
     ("goal_in_context", "context_lead"),
     ("goal_in_line", "line_lead"),
     ("line_roots_in_goal", "roots_lead"),
+    ("said", "said_lead"),
 )
 _LEAD_OF, _LEAD_TO = ([NAMES.index(pair[i]) for pair in _LEADS] for i in (0, 1))
 _ANSWERS, _NEW = NAMES.index("answers_on_offer"), NAMES.index("argument_new")
@@ -124,6 +137,11 @@ def known_uses(state: State, candidates: Sequence[Candidate], evidence: Evidence
     counted = [float(evidence.count(key)) for key in evidence_keys(state, candidates)]
     rows = [recalled_as(state, c.action) for c in candidates]
     return [max(n, row[1] + row[2]) if row else n for n, row in zip(counted, rows, strict=True)]
+
+
+def sentences(text: str) -> list[str]:
+    """The sentences of TEXT; a line ends one."""
+    return [s.strip() for s in _SENTENCE.split(text) if s.strip()]
 
 
 def asked_kind(goal: str) -> str:
@@ -201,6 +219,12 @@ class _Context:
         self.last_tool = str(f.get("last_tool", ""))
         self.observed = content_words(str(f.get("observation", ""))[:2000])
         self.entities: dict[str, Entity] = {e.value: e for e in state.entities}
+        self.tried_here: Mapping[str, int] = _mapping(f.get("tried_here"))
+        said = f.get("said", ())
+        self.sentences = sentences(str(f.get("observation", ""))[:2000]) if said else []
+        self.said = [content_words(s) for s in said] if isinstance(said, (tuple, list)) else []
+        self.fresh = self.observed - content_words(str(f.get("before", ""))) if f.get("before") else frozenset()
+        self.last_words = content_words(str(f.get("last_argument", "")))
         self.goal_roots = _roots(self.goal_words)
         self.met: set[str] = set()
         """Words of what the candidates' arguments were met in."""
@@ -225,6 +249,8 @@ class _Context:
         text = argument(action)
         entity = self.entities.get(text)
         detail = entity.detail if entity else ""
+        if action.tool == COMMAND and self.sentences:
+            detail = self._sentence(text)
         kind = [0.0] * 6
         kind[_TOOLS.get(action.tool, 5)] = 1.0
         own, seen = content_words(text), content_words(detail)
@@ -253,18 +279,36 @@ class _Context:
             float((own_kind == "path" and is_stale(text)) or is_stale(detail.partition(": ")[0])),
             float(own_kind == self.asked),
             float(entity is not None and "keyed" in entity.roles),
-            *self._lines(entity, own),
+            *self._lines(entity, detail, own),
             *(0.0, min(1.0, self.places.get(text.rpartition("/")[0], 0) / 4) if "/" in text else 0.0, 0.0, 0.0),
+            *((float(ended > 0), min(1.0, ended / 4)) if (ended := self.tried_here.get(action.key, 0)) else (0.0, 0.0)),
+            *(self._command(text, own) if action.tool == COMMAND else _NO_COMMAND),
         ]
 
-    def _lines(self, entity: Entity | None, own: frozenset[str]) -> list[float]:
+    def _command(self, text: str, own: frozenset[str]) -> list[float]:
+        """How a command goes on from the last one, from what has just appeared and from any sentence met, and its verb."""
+        closest = max((len(own & s) / len(own | s) for s in self.said if s), default=0.0)
+        verbs = [0.0] * VERBS
+        verb = text.partition(" ")[0].lower()
+        for name in (verb, f"verb {verb}"):
+            verbs[zlib.crc32(name.encode("utf-8", "surrogatepass")) % VERBS] = 1.0
+        return [_share(own, self.last_words), _share(own, self.fresh), closest, 0.0, *verbs]
+
+    def _sentence(self, text: str) -> str:
+        """What the observation says about the command TEXT: the sentence with most of its words, behind a colon as in
+        `Entity.detail`."""
+        own = content_words(text)
+        best = max(self.sentences, key=lambda s: len(own & content_words(s)) / (8 + len(content_words(s))))
+        return f": {best}" if own & content_words(best) else ""
+
+    def _lines(self, entity: Entity | None, detail: str, own: frozenset[str]) -> list[float]:
         """How much of the very line the value stands in (of the best line met in a file) is about the goal, how many
         lines were met, and how much of the line is about the goal by the roots of its words.
         """
-        if entity is None or not entity.detail:
+        if not detail:
             return [0.0] * 6
-        lines = entity.detail.partition(": ")[2].split(" | ")
-        about = lines if entity.kind == "file" else lines[-1:]
+        lines = detail.partition(": ")[2].split(" | ")
+        about = lines if entity and entity.kind == "file" else lines[-1:]
         told = [content_words(line) - (own - self.goal_words) for line in about]
         best = max(told, key=lambda w: _share(self.goal_words, w))
         hits = min(1.0, len(lines) / 4)
