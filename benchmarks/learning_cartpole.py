@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,9 @@ from wornpath.bench.learning import cartpole
 from wornpath.learn.evaluation import difference_interval
 
 
-def compared(result: dict[str, Any]) -> dict[str, Any]:
+def compared(result: dict[str, Any], algorithms: Sequence[str]) -> dict[str, Any]:
     out: dict[str, Any] = {}
-    for name in ("dqn", "ppo"):
+    for name in algorithms:
         ours, theirs = result[name], result[f"sb3_{name}"]
         mean, low, high = difference_interval(ours["returns"], theirs["returns"])
         out[name] = {
@@ -40,15 +41,18 @@ def compared(result: dict[str, Any]) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--algorithms", default="dqn,ppo")
     parser.add_argument("--log", type=Path)
     options = parser.parse_args()
     torch.set_num_threads(1)
+    algorithms = options.algorithms.split(",")
     result = cartpole(
         seeds=range(options.seeds),
+        only=[prefix + name for name in algorithms for prefix in ("", "sb3_")],
         log=options.log,
         say=lambda line: print(line, file=sys.stderr, flush=True),
     )
-    print(json.dumps({**result, "compared": compared(result)}))
+    print(json.dumps({**result, "compared": compared(result, algorithms)}))
 
 
 if __name__ == "__main__":
