@@ -233,8 +233,10 @@ class DQN:
             policy = torch.softmax(logits(choosing, batch.bias, batch.trust, self.alpha), dim=1)
             following = (policy * values).sum(dim=1)
         else:
-            best = torch.where(batch.bias > NEVER / 2, choosing, -torch.inf).argmax(dim=1, keepdim=True)
-            following = values.gather(1, best).squeeze(1)
+            allowed = torch.where(batch.bias > NEVER / 2, choosing, -torch.inf)
+            following = (
+                values.gather(1, allowed.argmax(dim=1, keepdim=True)).squeeze(1) if c.double else allowed.amax(1)
+            )
         going_on = column([float(s.after is not None) for s in steps])
         one_step = column([s.reward for s in steps]) + going_on * c.gamma * following
         if c.lambda_weight == 0:

@@ -74,8 +74,9 @@ def pack(inputs: Sequence[Inputs], spec: Spec) -> Packed:
     size = len(inputs)
     if spec.kind == "vector":
         rows = torch.from_numpy(np.concatenate([i.rows for i in inputs]).reshape(size, -1))
-        bias, trust = _alike([i.bias for i in inputs]), _alike([i.trust for i in inputs])
-        return Packed(rows, None, None, None, (size, spec.outputs), bias, trust)
+        bias, trust = torch.from_numpy(inputs[0].bias), torch.from_numpy(inputs[0].trust)  # the same everywhere
+        shape = (size, spec.outputs)
+        return Packed(rows, None, None, None, shape, bias.expand(shape), trust.expand(shape))
     counts = np.fromiter((len(i.bias) for i in inputs), dtype=np.int64, count=size)
     widest = int(counts.max())
     rows = torch.from_numpy(np.concatenate([i.rows for i in inputs]))
@@ -108,13 +109,6 @@ def taken(step: Step) -> Inputs:
     """STEP's decision with the candidate it took as the only one: all that its own Q-value needs."""
     one, at = step.inputs, slice(step.chosen, step.chosen + 1)
     return Inputs(one.rows[at], one.bias[at], one.trust[at], one.grams[at] if one.grams else None)
-
-
-def _alike(rows: Sequence[Array]) -> Tensor:
-    """ROWS as a matrix, without a copy where they are one array again and again, as with plain vectors."""
-    if all(row is rows[0] for row in rows):
-        return torch.from_numpy(rows[0]).expand(len(rows), -1)
-    return torch.from_numpy(np.concatenate(rows).reshape(len(rows), -1))
 
 
 def column(values: Sequence[float] | npt.NDArray[np.float64]) -> Tensor:

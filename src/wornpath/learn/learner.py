@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from wornpath.core import WornpathError
 from wornpath.learn.checkpoint import Arrays
@@ -112,15 +113,18 @@ def descend(
     """One gradient step. Raises TrainingDiverged, before anything is changed, when the loss or the gradient is not a
     number.
     """
-    if not torch.isfinite(loss):
-        raise TrainingDiverged(
-            f"The loss of update {update} is not a number; look at the rewards and lower the learning rate."
-        )
-    optimiser.zero_grad()
+    for parameter in parameters:
+        parameter.grad = None
     loss.backward()  # type: ignore[no-untyped-call]
-    norm = nn.utils.clip_grad_norm_(parameters, max_norm)
-    if not torch.isfinite(norm):
-        raise TrainingDiverged(f"The gradient of update {update} is not a number; lower the learning rate.")
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    norm = float(torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients))))
+    if not math.isfinite(norm):
+        what = "gradient" if torch.isfinite(loss) else "loss"
+        raise TrainingDiverged(
+            f"The {what} of update {update} is not a number; look at the rewards and lower the learning rate."
+        )
+    if (share := max_norm / (norm + 1e-6)) < 1:
+        torch._foreach_mul_(gradients, share)
     torch.set_flush_denormal(
         True
     )  # the moments of dead units become denormal numbers, which make a step several times as slow

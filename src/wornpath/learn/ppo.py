@@ -57,7 +57,7 @@ class PPOConfig:
     """β at the start, weight of KL(π ‖ μ̃); 0 switches the term off."""
     kl_target: float = 1.2
     """KL(π ‖ μ̃) in nats above which β grows and below which it falls."""
-    imitation: int = 2
+    imitation: int = 1
     """Updates a step that imitate what went well in its own earlier episodes, half of the steps from successes (ppo)."""
     normalise: bool = True
     """Advantages to mean 0 and deviation 1 in every minibatch."""
