@@ -20,8 +20,9 @@ COLOURS = {
     "placebo": "#b0b0b0",
     "no-tries": "#2a9d8f",
     "poisoned": "#7b2cbf",
+    "sabotaged": "#111111",
 }
-MARKS = dict(zip(COLOURS, "osv^DPX*.hp", strict=True))
+MARKS = dict(zip(COLOURS, "osv^DPX*.hpd", strict=True))
 
 
 def draw(records: Sequence[Record], name: str, model: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,17 @@ def test_an_interrupted_stream_goes_on_where_it_stopped(tmp_path: Path) -> None:
         return [(r.episode, r.met, r.tokens, r.skipped) for r in found]
 
     assert told(begun + rest) == told(whole)
+
+
+def test_a_sabotaged_program_is_tried_and_its_work_undone(tmp_path: Path) -> None:
+    """Somebody made the first good program of the family empty the workspace: what was learnt that way is run, the checks refuse it, all
+    is put back, and the goals are met all the same."""
+    found: list[Record] = []
+    run_all(Spec("sabotaged", 0, 6, only=("tidy",), home=str(tmp_path)), found.append)
+    harmed = [json.loads(line) for line in (tmp_path / "harm.jsonl").read_text("utf-8").splitlines()]
+    assert json.loads((tmp_path / "sabotaged.json").read_text("utf-8"))
+    assert harmed and all(row["met"] for row in harmed)
+    assert found[-1].met
 
 
 def test_the_frozen_arm_skips_nothing_and_is_the_same_in_any_order(tmp_path: Path) -> None:
