@@ -220,7 +220,7 @@ def textworld(
     say: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
     """A TextWorldExpress game, trained on its train fold and tested on its test fold: random, DQN and policy gradient,
-    each with n-grams and dense. The DRRN baseline is in `benchmarks/learning_textworld.py`. With LOG an interrupted
+    each dense and with n-grams. The DRRN baseline is in `benchmarks/learning_textworld.py`. With LOG an interrupted
     measurement is gone on with. Raises UsageError when textworld-express or Java is missing.
     """
     from wornpath.envs.textworld import TextWorldExpress
@@ -239,10 +239,10 @@ def textworld(
 
     plan: dict[str, tuple[Arm, int]] = {
         "random": (lambda seed: random_policy(), 0),
-        "dqn": (learn("dqn", DQNConfig(buckets=4096)), episodes),
-        "ppo": (learn("ppo", PPOConfig(buckets=4096)), episodes),
-        "dqn_dense": (learn("dqn"), episodes),
-        "ppo_dense": (learn("ppo"), episodes),
+        "dqn": (learn("dqn"), episodes),
+        "ppo": (learn("ppo"), episodes),
+        "dqn_ngrams": (learn("dqn", DQNConfig(buckets=4096)), episodes),
+        "ppo_ngrams": (learn("ppo", PPOConfig(buckets=4096)), episodes),
     }
     kept = Log(log, game=game, episodes=episodes, tests=tests)
     return measure(_chosen(plan, only), make_test, seeds=seeds, tests=tests, say=say, log=kept)

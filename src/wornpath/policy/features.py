@@ -16,8 +16,8 @@ text in which the value was met."""
 
 from __future__ import annotations
 
+import hashlib
 import re
-import zlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
@@ -36,7 +36,7 @@ Array = npt.NDArray[np.float32]
 COMMAND = "act"
 """The tool of an action that is a command in words (`take the key`)."""
 VERBS = 12
-"""Marks among which the verbs of commands are spread, two marks each, so that two verbs hardly ever share both."""
+"""Marks among which the verbs of commands are spread: one of each four, so that two verbs seldom share all three."""
 NAMES: tuple[str, ...] = (
     *("is_list", "is_read", "is_find", "is_search", "is_finish", "is_other"),
     *("argument_in_goal", "goal_in_argument", "grams_in_goal"),
@@ -288,11 +288,8 @@ class _Context:
     def _command(self, text: str, own: frozenset[str]) -> list[float]:
         """How a command goes on from the last one, from what has just appeared and from any sentence met, and its verb."""
         closest = max((len(own & s) / len(own | s) for s in self.said if s), default=0.0)
-        verbs = [0.0] * VERBS
-        verb = text.partition(" ")[0].lower()
-        for name in (verb, f"verb {verb}"):
-            verbs[zlib.crc32(name.encode("utf-8", "surrogatepass")) % VERBS] = 1.0
-        return [_share(own, self.last_words), _share(own, self.fresh), closest, 0.0, *verbs]
+        marks = _verb(text.partition(" ")[0].lower())
+        return [_share(own, self.last_words), _share(own, self.fresh), closest, 0.0, *marks]
 
     def _sentence(self, text: str) -> str:
         """What the observation says about the command TEXT: the sentence with most of its words, behind a colon as in
@@ -324,6 +321,13 @@ class _Context:
 def _roots(words: frozenset[str]) -> frozenset[str]:
     """WORDS without their endings: the first four letters, and single Chinese characters, so that 出错 meets 错误."""
     return frozenset(root for w in words for root in ((w[:4],) if w.isascii() else w))
+
+
+@lru_cache(maxsize=4096)
+def _verb(word: str) -> tuple[float, ...]:
+    """The marks of a command's first WORD."""
+    found = hashlib.blake2b(word.encode("utf-8", "surrogatepass")).digest()
+    return tuple(float(found[i // 4] % 4 == i % 4) for i in range(VERBS))
 
 
 def _mapping(value: Any) -> Mapping[str, int]:
