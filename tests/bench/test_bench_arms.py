@@ -49,7 +49,7 @@ def test_a_sabotaged_program_is_tried_and_its_work_undone(tmp_path: Path) -> Non
     run_all(Spec("sabotaged", 0, 6, only=("tidy",), home=str(tmp_path)), found.append)
     harmed = [json.loads(line) for line in (tmp_path / "harm.jsonl").read_text("utf-8").splitlines()]
     assert json.loads((tmp_path / "sabotaged.json").read_text("utf-8"))
-    assert harmed and all(row["met"] for row in harmed)
+    assert harmed and all(row["met"] and not row["emptied"] for row in harmed)
     assert found[-1].met
 
 
