@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from wornpath.core import Action, Candidate, Entity, State, UsageError
+from wornpath.core import Action, Candidate, Entity, State, UsageError, digest
 from wornpath.policy.features import COMMAND, sentences
 
 MAX_OBSERVATION = 20_000
@@ -86,7 +86,7 @@ class Tracker:
         self._tried: dict[str, int] = {}
         self._tools: dict[str, int] = {}
         self._ends: dict[str, dict[str, str]] = {}
-        """Where each action led from each observation."""
+        """Where each action led from each observation, as digests."""
         self._visits: Counter[str] = Counter()
         self._said: dict[str, None] = {}
         self._last: Action | None = None
@@ -107,7 +107,7 @@ class Tracker:
         self._tools[taken.tool] = self._tools.get(taken.tool, 0) + 1
         self._last = taken
         if isinstance(observation, str):
-            self._ends.setdefault(self._now, {})[taken.key] = observation[:MAX_OBSERVATION]
+            self._ends.setdefault(digest(self._now), {})[taken.key] = digest(observation[:MAX_OBSERVATION])
         return self._situation(observation, info)
 
     def _situation(self, observation: Any, info: Mapping[str, Any]) -> Situation:
@@ -118,7 +118,8 @@ class Tracker:
         entities = tuple(e for e in info.get("entities", ()) if isinstance(e, Entity))
         text = observation[:MAX_OBSERVATION]
         self._before, self._now = self._now, text
-        self._visits[text] += 1
+        here = digest(text)
+        self._visits[here] += 1
         candidates = tuple(Candidate(parse_action(a), "enumerated") for a in actions)
         features: dict[str, Any] = {
             "goal": self._goal or text[:300],
@@ -128,7 +129,7 @@ class Tracker:
             "tried": dict(self._tried),
             "tools": dict(self._tools),
             "observation": text[:2000],
-            "tried_here": {key: self._visits[end] for key, end in self._ends.get(text, {}).items()},
+            "tried_here": {key: self._visits[end] for key, end in self._ends.get(here, {}).items()},
         }
         if candidates[0].action.tool == COMMAND:
             self._said.update(dict.fromkeys(sentences(text[:2000])))
