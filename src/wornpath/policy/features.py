@@ -70,7 +70,8 @@ _ASKS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("date", re.compile(r"\bwhen\b|\bdate\b|\bday\b|\bdeadline\b|日期|哪天|何时|什么时候|期限|几号", re.I)),
     ("who", re.compile(r"\bwho(m|se)?\b|\bperson\b|\bsigned\b|谁|哪位|何人|签", re.I)),
 )
-_NO_COMMAND = (0.0,) * (4 + VERBS)
+_COMMANDS = NAMES.index("with_last")
+"""The first of the features that only commands have."""
 _LEADS = (
     ("goal_in_argument", "argument_lead"),
     ("goal_in_context", "context_lead"),
@@ -163,7 +164,11 @@ def dense(state: State, candidates: Sequence[Candidate]) -> Array:
     if not candidates:
         return np.zeros((0, WIDTH), dtype=np.float32)
     context = _Context(state)
-    out = np.asarray([context.row(candidate.action) for candidate in candidates], dtype=np.float32)
+    out = np.zeros((len(candidates), WIDTH), dtype=np.float32)
+    out[:, :_COMMANDS] = [context.row(candidate.action) for candidate in candidates]
+    for i, candidate in enumerate(candidates):
+        if candidate.action.tool == COMMAND:
+            out[i, _COMMANDS:] = context.command(argument(candidate.action))
     _leads(out)
     out[:, _ANSWERS] = min(1.0, float(out[:, 4].sum()) / 5)
     for kind, target in _BEST:  # what else is on offer, so that looking further can be weighed against it
@@ -256,6 +261,7 @@ class _Context:
         own, seen = content_words(text), content_words(detail)
         self.met |= seen
         self.asked_for.append(own & self.goal_words)
+        ended = self.tried_here.get(action.key, 0) if self.tried_here else 0
         own_kind = value_kind(text)
         lower, lower_detail = text.lower(), detail.lower()
         return [
@@ -281,12 +287,13 @@ class _Context:
             float(entity is not None and "keyed" in entity.roles),
             *self._lines(entity, detail, own),
             *(0.0, min(1.0, self.places.get(text.rpartition("/")[0], 0) / 4) if "/" in text else 0.0, 0.0, 0.0),
-            *((float(ended > 0), min(1.0, ended / 4)) if (ended := self.tried_here.get(action.key, 0)) else (0.0, 0.0)),
-            *(self._command(text, own) if action.tool == COMMAND else _NO_COMMAND),
+            float(ended > 0),
+            min(1.0, ended / 4),
         ]
 
-    def _command(self, text: str, own: frozenset[str]) -> list[float]:
+    def command(self, text: str) -> list[float]:
         """How a command goes on from the last one, from what has just appeared and from any sentence met, and its verb."""
+        own = content_words(text)
         closest = max((len(own & s) / len(own | s) for s in self.said if s), default=0.0)
         marks = _verb(text.partition(" ")[0].lower())
         return [_share(own, self.last_words), _share(own, self.fresh), closest, 0.0, *marks]
