@@ -92,7 +92,7 @@ class Tracker:
         self._last: Action | None = None
         self._step = 0
         self._goal = ""
-        self._now = self._before = ""
+        self._now = self._before = self._here = ""
 
     def reset(self, observation: Any, info: Mapping[str, Any]) -> Situation:
         """The first decision of an episode."""
@@ -106,8 +106,6 @@ class Tracker:
         self._tried[taken.key] = self._tried.get(taken.key, 0) + 1
         self._tools[taken.tool] = self._tools.get(taken.tool, 0) + 1
         self._last = taken
-        if isinstance(observation, str):
-            self._ends.setdefault(digest(self._now), {})[taken.key] = digest(observation[:MAX_OBSERVATION])
         return self._situation(observation, info)
 
     def _situation(self, observation: Any, info: Mapping[str, Any]) -> Situation:
@@ -120,6 +118,9 @@ class Tracker:
         self._before, self._now = self._now, text
         here = digest(text)
         self._visits[here] += 1
+        if self._last is not None:
+            self._ends.setdefault(self._here, {})[self._last.key] = here
+        self._here = here
         candidates = tuple(Candidate(parse_action(a), "enumerated") for a in actions)
         features: dict[str, Any] = {
             "goal": self._goal or text[:300],

@@ -224,18 +224,18 @@ class PPO:
         kl = torch.where(live, p * (logp - batch.bias), 0.0).sum(dim=1)
         return logp.gather(1, action).squeeze(1), entropy, self.network.scores("value", batch, read), kl
 
+    def _value(self, inputs: Sequence[Inputs]) -> list[float]:
+        values: list[float] = self.network.scores("value", pack(inputs, self.spec)).tolist()
+        return values
+
     @torch.no_grad()
     def _values(self, steps: Sequence[Step]) -> tuple[list[float], list[float]]:
         """V(s) and V(s') of consecutive STEPS: 0 after termination, and the value of what came after where an episode
         was cut.
         """
-        values = self.network.scores("value", pack([s.inputs for s in steps], self.spec)).tolist()
+        values = self._value([s.inputs for s in steps])
         cut = [i for i, s in enumerate(steps) if s.after is not None and (s.last or i == len(steps) - 1)]
-        beyond = (
-            self.network.scores("value", pack([s.after for i in cut if (s := steps[i]).after], self.spec)).tolist()
-            if cut
-            else []
-        )
+        beyond = self._value([s.after for i in cut if (s := steps[i]).after]) if cut else []
         following = [0.0 if s.after is None else v for s, v in zip(steps, [*values[1:], 0.0], strict=True)]
         for i, value in zip(cut, beyond, strict=True):
             following[i] = value
