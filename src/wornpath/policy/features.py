@@ -21,7 +21,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -58,6 +58,7 @@ SIGNATURE = digest("|".join(NAMES) + "|v3")
 
 _TOOLS = {"list_files": 0, "read_file": 1, "find_files": 2, "search_text": 3, "finish": 4}
 KNOWN_TOOLS = frozenset(_TOOLS)
+_KINDS = tuple(tuple(float(i == j) for j in range(6)) for i in range(6))
 _ROLES = ("listed", "name_hit", "text_hit", "opened", "latest", "defines")
 _SENTENCE = re.compile(r"[\n.。;；]+")
 _NUMBER = re.compile(r"^[^\w]*[\d][\d.,:% ]*\s?\D{0,4}$")
@@ -109,6 +110,8 @@ def _template(state: State, action: Action, by_value: Mapping[str, Entity]) -> s
 def recalled_as(state: State, action: Action) -> tuple[str, float, float, float] | None:
     """What experience STATE holds about ACTION: template, good uses, bad uses, mean return; None where there is none."""
     known = state.features.get("recalled")
+    if not known:
+        return None
     row = known.get(action.key) if isinstance(known, Mapping) else None
     if not isinstance(row, (list, tuple)) or len(row) != 4:
         return None
@@ -215,10 +218,6 @@ class _Context:
     def __init__(self, state: State) -> None:
         f = state.features
         self.goal = _goal(state)
-        self.goal_words = content_words(self.goal)
-        self.goal_grams = trigrams(self.goal)
-        self.things = identifiers(self.goal)
-        self.asked = asked_kind(self.goal)
         self.tried: Mapping[str, int] = _mapping(f.get("tried"))
         self.tools: Mapping[str, int] = _mapping(f.get("tools"))
         self.last_tool = str(f.get("last_tool", ""))
@@ -230,7 +229,6 @@ class _Context:
         self.said = [content_words(s) for s in said] if isinstance(said, (tuple, list)) else []
         self.fresh = self.observed - content_words(str(f.get("before", ""))) if f.get("before") else frozenset()
         self.last_words = content_words(str(f.get("last_argument", "")))
-        self.goal_roots = _roots(self.goal_words)
         self.met: set[str] = set()
         """Words of what the candidates' arguments were met in."""
         self.places = Counter(e.value.rpartition("/")[0] for e in state.entities if "opened" in e.roles)
@@ -256,37 +254,24 @@ class _Context:
         detail = entity.detail if entity else ""
         if action.tool == COMMAND and self.sentences:
             detail = self._sentence(text)
-        kind = [0.0] * 6
-        kind[_TOOLS.get(action.tool, 5)] = 1.0
-        own, seen = content_words(text), content_words(detail)
-        self.met |= seen
-        self.asked_for.append(own & self.goal_words)
+        told = _told(self.goal, text, detail, entity is not None and entity.kind == "file")
+        roles = entity.roles if entity else ()
+        self.met |= told.seen
+        self.asked_for.append(told.asked_for)
         ended = self.tried_here.get(action.key, 0) if self.tried_here else 0
-        own_kind = value_kind(text)
-        lower, lower_detail = text.lower(), detail.lower()
         return [
-            *kind,
-            _share(own, self.goal_words),
-            _share(self.goal_words, own),
-            _share(trigrams(text), self.goal_grams),
-            _share(self.goal_words, seen),
-            _share(self.goal_grams, trigrams(detail[:300])),
-            0.0,
-            0.0,
-            _named(self.things, lower),
-            _named(self.things, lower_detail),
-            _share(own, self.observed),
-            *(self._roles(entity)),
+            *_KINDS[_TOOLS.get(action.tool, 5)],
+            *told.about,
+            _share(told.own, self.observed),
+            *_role_marks(roles),
             *self.common,
             min(1.0, self.tried.get(action.key, 0) / 3) if self.tried else 0.0,
             min(1.0, self.tools.get(action.tool, 0) / 5),
             float(action.tool == self.last_tool),
-            min(1.0, (text.count("/") + 1) / 6) if text else 0.0,
-            float((own_kind == "path" and is_stale(text)) or is_stale(detail.partition(": ")[0])),
-            float(own_kind == self.asked),
-            float(entity is not None and "keyed" in entity.roles),
-            *self._lines(entity, detail, own),
-            *(0.0, min(1.0, self.places.get(text.rpartition("/")[0], 0) / 4) if "/" in text else 0.0, 0.0, 0.0),
+            *told.form,
+            float("keyed" in roles),
+            *told.lines,
+            *(0.0, min(1.0, self.places.get(told.place, 0) / 4) if self.places else 0.0, 0.0, 0.0),
             float(ended > 0),
             min(1.0, ended / 4),
         ]
@@ -305,23 +290,72 @@ class _Context:
         best = max(self.sentences, key=lambda s: len(own & content_words(s)) / (8 + len(content_words(s))))
         return f": {best}" if own & content_words(best) else ""
 
-    def _lines(self, entity: Entity | None, detail: str, own: frozenset[str]) -> list[float]:
-        """How much of the very line the value stands in (of the best line met in a file) is about the goal, how many
-        lines were met, and how much of the line is about the goal by the roots of its words.
-        """
-        if not detail:
-            return [0.0] * 6
-        lines = detail.partition(": ")[2].split(" | ")
-        about = lines if entity and entity.kind == "file" else lines[-1:]
-        told = [content_words(line) - (own - self.goal_words) for line in about]
-        best = max(told, key=lambda w: _share(self.goal_words, w))
-        hits = min(1.0, len(lines) / 4)
-        roots = _share(_roots(best), self.goal_roots)
-        return [_share(best, self.goal_words), _share(self.goal_words, best), 0.0, hits, roots, 0.0]
+class _Told(NamedTuple):
+    """What a goal, an argument and the text in which it was met say about each other, wherever one stands."""
 
-    def _roles(self, entity: Entity | None) -> list[float]:
-        roles = entity.roles if entity else ()
-        return [float(role in roles) for role in _ROLES]
+    own: frozenset[str]
+    """Words of the argument."""
+    seen: frozenset[str]
+    """Words of what it was met in."""
+    asked_for: frozenset[str]
+    """Words of the goal in the argument."""
+    place: str
+    """The folder of an argument that is a path."""
+    about: tuple[float, ...]
+    """From `argument_in_goal` to `context_names_goal_thing`."""
+    form: tuple[float, float, float]
+    """`depth`, `stale` and `kind_asked`."""
+    lines: tuple[float, ...]
+    """From `line_in_goal` to `roots_lead`."""
+
+
+@lru_cache(maxsize=2048)
+def _told(goal: str, text: str, detail: str, is_file: bool) -> _Told:
+    """Kept, since the same candidates are on offer step after step."""
+    own, seen, wanted = content_words(text), content_words(detail), content_words(goal)
+    goal_grams, things = trigrams(goal), identifiers(goal)
+    kind = value_kind(text)
+    return _Told(
+        own,
+        seen,
+        own & wanted,
+        text.rpartition("/")[0] if "/" in text else "",
+        (
+            _share(own, wanted),
+            _share(wanted, own),
+            _share(trigrams(text), goal_grams),
+            _share(wanted, seen),
+            _share(goal_grams, trigrams(detail[:300])),
+            0.0,
+            0.0,
+            _named(things, text.lower()),
+            _named(things, detail.lower()),
+        ),
+        (
+            min(1.0, (text.count("/") + 1) / 6) if text else 0.0,
+            float((kind == "path" and is_stale(text)) or is_stale(detail.partition(": ")[0])),
+            float(kind == asked_kind(goal)),
+        ),
+        _lines(wanted, own, detail, is_file),
+    )
+
+
+def _lines(wanted: frozenset[str], own: frozenset[str], detail: str, is_file: bool) -> tuple[float, ...]:
+    """How much of the very line the value stands in (of the best line met in a file) is about the goal, how many
+    lines were met, and how much of the line is about the goal by the roots of its words.
+    """
+    if not detail:
+        return (0.0,) * 6
+    lines = detail.partition(": ")[2].split(" | ")
+    told = [content_words(line) - (own - wanted) for line in (lines if is_file else lines[-1:])]
+    best = max(told, key=lambda w: _share(wanted, w))
+    hits = min(1.0, len(lines) / 4)
+    return _share(best, wanted), _share(wanted, best), 0.0, hits, _share(_roots(best), _roots(wanted)), 0.0
+
+
+@lru_cache(maxsize=256)
+def _role_marks(roles: tuple[str, ...]) -> tuple[float, ...]:
+    return tuple(float(role in roles) for role in _ROLES)
 
 
 @lru_cache(maxsize=4096)
