@@ -38,8 +38,8 @@ class ExperienceConfig:
     shadow: float = 0.1
     """The share of episodes that call the model although a call could be skipped."""
     reward: Literal["real", "placebo", "poisoned"] = "real"
-    """`placebo`: what is learnt is not how the run went but how another one did, so that nothing can be gained. `poisoned`: one run in
-    twenty is told to have gone the other way."""
+    """`placebo`: what is learnt is not how the run went but how another one did, nor which of its attempts was accepted, so that nothing
+    can be gained from rewards. `poisoned`: one run in twenty is told to have gone the other way."""
 
 
 @dataclass(slots=True)
@@ -62,15 +62,23 @@ class Experience:
             self.memory.forget(trace.run_id)
             return trace
         if self.config.reward == "placebo" and trace.met is not None:
-            self._placebo.append(trace.met)
-            told = int(digest(trace.run_id)[:8], 16) % len(self._placebo)
-            trace.rating = "good" if self._placebo[told] else "bad"
+            self._mislead(trace)
         if self.config.reward == "poisoned" and trace.met is not None and int(digest(trace.run_id)[:8], 16) % 20 == 0:
             trace.rating = "bad" if trace.met else "good"
         found = lessons.lessons(trace, texts, roles=self.config.roles)
         ended, tainted = lessons.outcome(trace), trace.tainted
         self.memory.learn(trace.run_id, trace.family, trace.situation, found, ended, tainted=tainted)
         return trace
+
+    def _mislead(self, trace: lessons.Trace) -> None:
+        """Make TRACE say what another run came to, and take any of its attempts for the one that was accepted."""
+        self._placebo.append(bool(trace.met))
+        drawn = int(digest(trace.run_id)[:8], 16)
+        trace.rating = "good" if self._placebo[drawn % len(self._placebo)] else "bad"
+        attempts = [steps for steps, _ in trace.passes]
+        by = drawn // len(self._placebo) % max(1, len(attempts))
+        turned = attempts[by:] + attempts[:by]
+        trace.passes = [(steps, verdict) for steps, (_, verdict) in zip(turned, trace.passes, strict=True)]
 
     def relearn(self, store: Store, run_id: str) -> None:
         """Take in RUN_ID anew, after a person rated it."""

@@ -1,0 +1,56 @@
+"""What is told to the memory of a run, and what the arms that are told wrongly hear."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Literal
+
+from wornpath.core import Action, Event, Goal, Observation, to_json
+from wornpath.experience.live import Experience, ExperienceConfig
+from wornpath.experience.memory import Memory
+from wornpath.experience.situation import Situation
+
+HERE = Situation({"goal.file.new": ("out.txt",)}, words=frozenset({"sum"}))
+
+
+def run(number: int, *, met: bool) -> list[Event]:
+    """A run whose second attempt is the last one, MET or not."""
+    out: list[Event] = []
+
+    def add(type: str, **data: object) -> None:
+        out.append(Event(len(out) + 1, f"run{number}", 0.0, 0, type, data))  # type: ignore[arg-type]
+
+    add("run.started", options={"learn": True})
+    add("goal.set", goal=to_json(Goal("Sum", "/w")), family="sums", situation=HERE.as_dict())
+    for attempt, verdict in (("one", "unmet"), ("two", "met" if met else "unmet")):
+        action = Action.of("python", code=f"print('{attempt}')")
+        add("action.started", id=attempt, action=to_json(action))
+        add("action.finished", id=attempt, observation=to_json(Observation("ok", changed=("out.txt",))))
+        add("evaluation.made", scope="run", evaluation={"verdict": verdict, "source": "check", "reward": 1.0})
+    return out
+
+
+def told(reward: Literal["real", "placebo"]) -> tuple[Counter[tuple[bool, bool | None]], Counter[str]]:
+    """How often runs of 200, three of four met, are (met, told to be met), and which attempt is taken for the last."""
+    experience = Experience(Memory(None), ExperienceConfig(reward=reward))
+    outcomes: Counter[tuple[bool, bool | None]] = Counter()
+    attempts: Counter[str] = Counter()
+    for number in range(200):
+        met = number % 4 > 0
+        trace = experience.learn(run(number, met=met), {"python": {"code": "code"}})
+        outcomes[met, trace.met] += 1
+        attempts[str(trace.passes[-1][0][0].action.arguments["code"])] += 1
+    return outcomes, attempts
+
+
+def test_a_run_is_told_as_it_went() -> None:
+    outcomes, attempts = told("real")
+    assert outcomes == {(True, True): 150, (False, False): 50}
+    assert attempts == {"print('two')": 200}
+
+
+def test_the_placebo_hears_nothing_of_how_a_run_went() -> None:
+    outcomes, attempts = told("placebo")
+    share = {met: outcomes[met, True] / (outcomes[met, True] + outcomes[met, False]) for met in (True, False)}
+    assert 0.6 < share[True] < 0.9 and 0.6 < share[False] < 0.9
+    assert 60 < attempts["print('one')"] < 140
