@@ -290,6 +290,7 @@ class _Context:
         best = max(self.sentences, key=lambda s: len(own & content_words(s)) / (8 + len(content_words(s))))
         return f": {best}" if own & content_words(best) else ""
 
+
 class _Told(NamedTuple):
     """What a goal, an argument and the text in which it was met say about each other, wherever one stands."""
 
