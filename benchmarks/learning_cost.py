@@ -91,7 +91,7 @@ def memory(episodes: int) -> dict[int, float]:
             held[row["episode"]] = round(pages * resource.getpagesize() / 2**20, 1)
             print(row["episode"], held[row["episode"]], "MiB", file=sys.stderr, flush=True)
 
-    config = DQNConfig(updates=1, train_every=8, capacity=5000)
+    config = DQNConfig(updates=1, train_every=8, capacity=1000)
     train(lambda s: FileFinding("train"), "dqn", episodes=episodes, config=config, progress=watch)
     return held
 
