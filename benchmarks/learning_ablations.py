@@ -22,7 +22,7 @@ from wornpath.envs.file_finding import FileFinding
 from wornpath.envs.file_finding_rules import teacher
 from wornpath.learn import train
 from wornpath.learn.dqn import DQNConfig
-from wornpath.learn.evaluation import mean_interval
+from wornpath.learn.evaluation import bounds, mean_interval
 from wornpath.learn.ppo import PPOConfig, regression
 
 Change = tuple[Callable[..., Any], dict[str, Any], dict[str, Any]]
@@ -99,7 +99,7 @@ def main() -> None:
     out = {}
     for name, values in results.items():
         mean, low, high = mean_interval([v - d for v, d in zip(values, results["default"], strict=True)])
-        out[name] = {"success": values, "difference": round(mean, 4), "interval": [round(low, 4), round(high, 4)]}
+        out[name] = {"success": values, "difference": round(mean, 4), "interval": bounds(low, high)}
     print(json.dumps(out))
 
 

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from wornpath.bench.learning import cartpole
-from wornpath.learn.evaluation import difference_interval
+from wornpath.learn.evaluation import bounds, difference_interval
 
 
 def compared(result: dict[str, Any], algorithms: Sequence[str]) -> dict[str, Any]:
@@ -31,7 +31,7 @@ def compared(result: dict[str, Any], algorithms: Sequence[str]) -> dict[str, Any
             "median": float(np.median(ours["returns"])),
             "sb3_median": float(np.median(theirs["returns"])),
             "difference": round(mean, 1),
-            "interval": [round(low, 1), round(high, 1)],
+            "interval": bounds(low, high, 1),
             "cpu_ratio": round(sum(ours["cpu_s"]) / sum(theirs["cpu_s"]), 3),
             "updates_ratio": round(sum(ours["updates"]) / sum(theirs["updates"]), 3),
         }

@@ -32,7 +32,7 @@ from wornpath.core import Candidate, State
 from wornpath.envs.textworld import TextWorldExpress
 from wornpath.experience.text import bucket
 from wornpath.learn.dqn import DQNConfig
-from wornpath.learn.evaluation import RulePolicy, evaluate, mean_interval, random_policy
+from wornpath.learn.evaluation import RulePolicy, bounds, evaluate, mean_interval, random_policy
 from wornpath.learn.ppo import PPOConfig
 from wornpath.learn.trainer import Trainer, TrainOptions, episode_seed
 from wornpath.policy.features import argument
@@ -197,6 +197,11 @@ def draw(curves: dict[str, dict[str, list[Curve]]], path: Path) -> None:
     figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
 
 
+def _mean(values: list[float]) -> dict[str, Any]:
+    mean, low, high = mean_interval(values)
+    return {"mean": round(mean, 4), "ci95": bounds(low, high)}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--games", default="twc,cookingworld,mapreader")
@@ -225,8 +230,11 @@ def main() -> None:
         game: {
             arm: {
                 "success": [run["points"][-1]["success"] for run in runs],
-                "success_mean_ci95": mean_interval([run["points"][-1]["success"] for run in runs]),
-                "return_mean_ci95": mean_interval([run["points"][-1]["return"] for run in runs]),
+                **{
+                    f"{what}_{name}": value
+                    for what in ("success", "return")
+                    for name, value in _mean([run["points"][-1][what] for run in runs]).items()
+                },
                 "cpu_s": [round(run["cpu_s"], 1) for run in runs],
                 "curve": [[run["points"][i]["success"] for run in runs] for i in range(len(runs[0]["points"]))],
             }

@@ -118,6 +118,11 @@ def summarise(
     )
 
 
+def bounds(low: float, high: float, digits: int = 4) -> list[float] | None:
+    """An interval for JSON, which has no NaN: None for that of one seed."""
+    return None if math.isnan(low) else [round(low, digits), round(high, digits)]
+
+
 def mean_interval(values: Sequence[float]) -> tuple[float, float, float]:
     """Mean of VALUES (one a seed) with its 95 % interval by Student's t."""
     n = len(values)

@@ -338,7 +338,7 @@ def _bench(run: Any, json: bool, **options: Any) -> None:
                 [
                     name,
                     f"{mean:.2f}",
-                    f"{low:.2f} to {high:.2f}",
+                    f"{low:.2f} to {high:.2f}" if len(values) > 1 else "one seed",
                     str(row["episodes"]),
                     f"{sum(row['cpu_s']) / len(row['cpu_s']):.1f}",
                 ]
