@@ -27,7 +27,8 @@ from wornpath.experience.filling import fill
 from wornpath.experience.lessons import FINISH, position
 from wornpath.experience.lifting import Lifter
 from wornpath.experience.live import Experience, ExperienceConfig
-from wornpath.experience.memory import Lesson, Memory, Outcome
+from wornpath.experience.memory import Memory
+from wornpath.experience.records import Lesson, Outcome
 from wornpath.experience.situation import Situation, take
 from wornpath.experience.template import Template
 from wornpath.llm import ScriptedChat

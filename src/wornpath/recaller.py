@@ -14,7 +14,8 @@ from wornpath.experience.filling import fill
 from wornpath.experience.lessons import FINISH, PLAN, lift_plan, plan_id, position, start, written
 from wornpath.experience.lifting import Lifter
 from wornpath.experience.live import Experience
-from wornpath.experience.memory import Evidence, Record, readable_name
+from wornpath.experience.memory import readable_name
+from wornpath.experience.records import Evidence, Record
 from wornpath.experience.situation import Situation, take
 from wornpath.experience.template import Template
 from wornpath.policy.gate import Standing, may_plan, may_skip, may_write, standing, trusted
@@ -281,7 +282,7 @@ class Recaller:
         """The gate, open for an action whose program the model is to write, or for finishing after one, where nothing else is ever done."""
         active, last, config = tracker.active, tracker.last, self.experience.config
         closed = Gate((), "", "", at)
-        if active is None or not (config.recall and self.known) or any(r.strong for r in recalled):
+        if active is None or not (config.recall and self.family) or any(r.strong for r in recalled):
             return closed
         tool = self.registry.get(last.tool) if last is not None and tracker.subtask_ok else None
         ran = tool is not None and "code" in tool.text.values() and tracker.last_result == "ok"
@@ -289,24 +290,44 @@ class Recaller:
             return closed
         here = (written if ran else start)(active.kind, not at)
         try:
-            known = may_write(self.experience.memory.evidence(self.family, here, ("",)), self._standing, config.gate)
-            if known is not None and not self.experience.memory.vouched(self.family, known.template):
-                known = None
-            bodies = self.experience.memory.bodies(self.family, known.template) if known else []
+            known, family = self._usual_action(here, bool(at), tracker)
+            bodies = self.experience.memory.bodies(family, known.template) if known else []
         except StoreError as error:
             self._do_without(error)
             return closed
-        if known is not None and known.template == FINISH.id and able_to(FINISHED):
-            why = f"done after it, {known.closest.ok} times"
-            return self._opened([Recalled(FINISHED, known, 1.0, self._covers)], "written", here, why)
+        if known is None:
+            return closed
+        how = f"{known.closest.ok} times" + ("" if family == self.family else ", in other kinds of work")
+        if known.template == FINISH.id and able_to(FINISHED):
+            found = Recalled(FINISHED, known, 1.0, self._covers)
+            return self._opened([found], "written", here, f"done after it, {how}")
         for body in bodies if not ran else ():
             made = fill(body, self.situation, self._seen) if body.open and body.tool in self.registry else []
-            if known and made and made[0][1] > SURE and able_to(made[0][0]):
+            if made and made[0][1] > SURE and able_to(made[0][0]):
                 self._writes = known.template
-                why = f"what is done here, {known.closest.ok} times; only its text is to be written"
                 found = Recalled(made[0][0], known, made[0][1], self._covers)
-                return self._opened([found], "written", here, why)
+                return self._opened(
+                    [found], "written", here, f"what is done here, {how}; only its text is to be written"
+                )
         return closed
+
+    def _usual_action(self, here: str, unspoiled: bool, tracker: Tracker) -> tuple[Evidence | None, str]:
+        """What may be done at HERE without asking, and the family that knows it: this one, or where this one has come to nothing else yet
+        and nothing went wrong (UNSPOILED), what the others usually do."""
+        memory, mode = self.experience.memory, self.experience.config.gate
+        own = memory.evidence(self.family, here, ("",))
+        known = may_write(own, self._standing, mode)
+        if known is not None and memory.vouched(self.family, known.template):
+            return known, self.family
+        if not (self.experience.config.transfer and unspoiled):
+            return None, ""
+        others = memory.elsewhere(self.family, here)
+        known = may_write([evidence for evidence, _ in others], self._standing, mode)
+        if known is None or any(e.template != known.template or e.closest.bad > e.closest.ok for e in own):
+            return None, ""
+        if known.template == FINISH.id and not (tracker.goal and tracker.goal.checks and tracker.telling):
+            return None, ""
+        return known, next(family for evidence, family in others if evidence is known)
 
     def _opened(self, chosen: Sequence[Recalled], arm: str, at: str, why: str) -> Gate:
         """The gate, open for CHOSEN unless this run is one that asks the model throughout."""

@@ -379,7 +379,7 @@ def test_a_damaged_template_costs_no_run(office: Office) -> None:
 
 
 def _learn(path: str, number: int, barrier: Any) -> None:
-    from wornpath.experience.memory import Lesson, Outcome
+    from wornpath.experience.records import Lesson, Outcome
     from wornpath.experience.situation import Situation
     from wornpath.experience.template import Template
 

@@ -14,7 +14,8 @@ from wornpath.core import Plan, Predicate, StoreError, Subtask
 from wornpath.experience.doubt import WITNESSES
 from wornpath.experience.lessons import PLAN, lift_plan, plan_id
 from wornpath.experience.lifting import Lifter
-from wornpath.experience.memory import SCHEMA_VERSION, Lesson, Memory, Outcome, agree_plans, within
+from wornpath.experience.memory import SCHEMA_VERSION, Memory, agree_plans, within
+from wornpath.experience.records import Lesson, Outcome
 from wornpath.experience.situation import Situation
 from wornpath.experience.template import Hole, Template
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wornpath.experience.memory import Evidence, Record
+from wornpath.experience.records import Evidence, Record
 from wornpath.policy.gate import (
     CLEAN,
     DELTA,

@@ -93,7 +93,8 @@ def test_a_rule_about_a_path_holds_where_a_link_leads(tmp_path: Path, path: str)
 def test_all_that_is_kept_is_its_owners_alone(tmp_path: Path) -> None:
     """In a folder that everybody may look into, and whatever the umask: goals, programs and texts are in there."""
     from wornpath.experience.live import MEMORY
-    from wornpath.experience.memory import Memory, Outcome
+    from wornpath.experience.memory import Memory
+    from wornpath.experience.records import Outcome
     from wornpath.experience.situation import Situation
     from wornpath.store import SqliteStore
 

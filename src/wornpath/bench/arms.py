@@ -231,6 +231,7 @@ ARMS: Mapping[str, Callable[[Setting], Contender]] = {
     "no-roles": _experienced(roles=False),
     "no-gate": _experienced(gate="off"),
     "no-tries": _experienced(tries=False),
+    "no-transfer": _experienced(transfer=False),
     "placebo": _experienced(reward="placebo", tries=False),  # with tries the checks would tell within the run
     "poisoned": _experienced(reward="poisoned"),
     "sabotaged": lambda setting: Sabotaged(setting, ExperienceConfig(policy="counts")),

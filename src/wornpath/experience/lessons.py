@@ -12,7 +12,7 @@ from typing import Any
 
 from wornpath.core import Action, Event, Goal, Observation, Plan, canonical, digest, from_json
 from wornpath.experience.lifting import Lifter
-from wornpath.experience.memory import Lesson, Outcome
+from wornpath.experience.records import Lesson, Outcome
 from wornpath.experience.situation import Situation
 from wornpath.experience.template import Template
 

@@ -33,6 +33,8 @@ class ExperienceConfig:
     `learnt` is a version trained after a run."""
     tries: bool = True
     """Where there are checks, try known programs that are not sure to do before the model writes one."""
+    transfer: bool = True
+    """Let kinds of work lend each other which action a subtask is done by, where its text is to be written."""
     plans: bool = True
     """Recall plans too."""
     shadow: float = 0.1

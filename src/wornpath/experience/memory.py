@@ -15,13 +15,13 @@ import time
 import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wornpath.core import StoreError, canonical
 from wornpath.experience import doubt
+from wornpath.experience.records import Evidence, Lesson, Outcome, Record
 from wornpath.experience.situation import Situation
 from wornpath.experience.template import Template, agree
 from wornpath.store.database import private_file
@@ -35,6 +35,8 @@ SIMILAR = 0.5
 PROTOTYPES = 24
 """So many of a family's goals are kept to compare new ones with."""
 RECENT = 8
+LENDERS = 2
+"""So many families must have come to an action by themselves before another one borrows it."""
 OPEN_TRIES = 20
 """Two processes that make one file's journal at once can lock each other out for a moment; no busy timeout covers that."""
 
@@ -57,76 +59,8 @@ create index if not exists used_at on used (family, position, template);
 create table if not exists tally (family integer not null, position text not null, template text not null,
     ok integer not null, bad integer not null, value real not null, recent text not null, primary key (family, position, template));
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """How a template fared at a position: in how many episodes it went well and badly, the mean return from there on, and the last
-    outcomes, oldest first, as a text of + and -."""
-
-    template: str
-    ok: int
-    bad: int
-    value: float
-    recent: str
-
-    @property
-    def uses(self) -> int:
-        return self.ok + self.bad
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """What is known of a template at a position: its records from the most general context to today's own, one each; None where it was
-    not used. Contexts: any, files written like today's, goals that ask the same, both."""
-
-    template: str
-    records: tuple[Record | None, ...]
-    usual: float = 0.5
-    """How often what is used again at this position goes well, whatever it is."""
-
-    @property
-    def chance(self) -> float:
-        """The chance that it goes well: each context's share, shrunk towards that of the more general ones (empirical Bayes). That it went
-        well the first time says nothing of its being used again."""
-        anywhere, files, words, both = (*self.records, None, None, None, None)[:4]
-        again, good = (anywhere.uses - 1, max(0, anywhere.ok - 1)) if anywhere else (0, 0)
-        base = (good + 3 * self.usual) / (again + 3)
-        if again <= 0:  # one use is one use, in however many contexts it is counted
-            return _shrunk(files, base, 4)
-        return _shrunk(both, (_shrunk(files, base) + _shrunk(words, base)) / 2)
-
-    @property
-    def closest(self) -> Record:
-        """The record of the most special context in which it was used."""
-        return next(r for r in reversed(self.records) if r is not None)
-
-
-def _shrunk(record: Record | None, towards: float, weight: float = 2) -> float:
-    return (record.ok + weight * towards) / (record.uses + weight) if record else towards
-
-
-@dataclass(frozen=True, slots=True)
-class Lesson:
-    """One use of a template: where, how it went, and the return from there on. `body` is the lifted action or plan, None where only the
-    outcome of a known one is told."""
-
-    position: str
-    template: str
-    ok: bool
-    value: float
-    kind: str = "action"
-    body: Template | Mapping[str, Any] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How a run ended, as the gate counts it. `arm`: skipped (some model call was), shadow (one could have been), or empty."""
-
-    met: bool | None
-    arm: str = ""
-    skipped: int = 0
-    tokens: int = 0
+_BY_POSITION = "create index if not exists tally_written on tally (position) where instr(position, '~')"
+"""Of the positions at which a text is written, which families lend each other."""
 
 
 _shared: weakref.WeakValueDictionary[Path, Memory] = weakref.WeakValueDictionary()
@@ -179,6 +113,7 @@ class Memory:
             if version < SCHEMA_VERSION:
                 db.executescript(f"begin immediate; {_SCHEMA} pragma user_version={SCHEMA_VERSION}; commit")
             db.execute(doubt.SCHEMA)
+            db.execute(_BY_POSITION)
             return db
         except sqlite3.Error as error:
             db.close()
@@ -321,6 +256,22 @@ class Memory:
         usual = (good + 1) / (again + 2)
         known = [Evidence(template, tuple(records), usual) for template, records in found.items()]
         return sorted(known, key=lambda e: (-e.chance, -e.closest.ok, e.template))
+
+    def elsewhere(self, family: str, position: str) -> list[tuple[Evidence, str]]:
+        """What the families other than FAMILY do at POSITION, one at which a text is written (`lessons.start`, `lessons.written`), all of
+        them together, the most usual first, each with a family to take its bodies from: only what LENDERS of them vouch for."""
+        rows = self._all(
+            "select template, sum(ok), sum(bad), group_concat(name, char(10)) from tally join family on family.id = family"
+            " where position = ? and instr(position, '~') and name != ? group by template order by sum(ok) desc, template",
+            position,
+            family,
+        )
+        out = []
+        for template, ok, bad, names in rows:
+            lenders = [name for name in names.split("\n") if self.vouched(name, template)]
+            if len(lenders) >= LENDERS:
+                out.append((Evidence(template, (Record(template, ok, bad, 0.0, ""),)), lenders[0]))
+        return out
 
     # -- learn and forget --------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from wornpath.experience.memory import Evidence, Record
+from wornpath.experience.records import Evidence, Record
 
 GateMode = Literal["off", "trial", "certified", "on"]
 MIN_GOOD = 3

@@ -1,0 +1,79 @@
+"""What the memory holds and is told: how a template fared, what one use of it teaches, and how a run ended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from wornpath.experience.template import Template
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """How a template fared at a position: in how many episodes it went well and badly, the mean return from there on, and the last
+    outcomes, oldest first, as a text of + and -."""
+
+    template: str
+    ok: int
+    bad: int
+    value: float
+    recent: str
+
+    @property
+    def uses(self) -> int:
+        return self.ok + self.bad
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What is known of a template at a position: its records from the most general context to today's own, one each; None where it was
+    not used. Contexts: any, files written like today's, goals that ask the same, both."""
+
+    template: str
+    records: tuple[Record | None, ...]
+    usual: float = 0.5
+    """How often what is used again at this position goes well, whatever it is."""
+
+    @property
+    def chance(self) -> float:
+        """The chance that it goes well: each context's share, shrunk towards that of the more general ones (empirical Bayes). That it went
+        well the first time says nothing of its being used again."""
+        anywhere, files, words, both = (*self.records, None, None, None, None)[:4]
+        again, good = (anywhere.uses - 1, max(0, anywhere.ok - 1)) if anywhere else (0, 0)
+        base = (good + 3 * self.usual) / (again + 3)
+        if again <= 0:  # one use is one use, in however many contexts it is counted
+            return _shrunk(files, base, 4)
+        return _shrunk(both, (_shrunk(files, base) + _shrunk(words, base)) / 2)
+
+    @property
+    def closest(self) -> Record:
+        """The record of the most special context in which it was used."""
+        return next(r for r in reversed(self.records) if r is not None)
+
+
+def _shrunk(record: Record | None, towards: float, weight: float = 2) -> float:
+    return (record.ok + weight * towards) / (record.uses + weight) if record else towards
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """One use of a template: where, how it went, and the return from there on. `body` is the lifted action or plan, None where only the
+    outcome of a known one is told."""
+
+    position: str
+    template: str
+    ok: bool
+    value: float
+    kind: str = "action"
+    body: Template | Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run ended, as the gate counts it. `arm`: skipped (some model call was), shadow (one could have been), or empty."""
+
+    met: bool | None
+    arm: str = ""
+    skipped: int = 0
+    tokens: int = 0
