@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import multiprocessing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -330,6 +331,39 @@ def test_what_tainted_runs_taught_waits_for_witnesses(office: Office) -> None:
     assert "text" in asked and "skipped" not in gates(agent), "one such run is no witness"
     _, asked = run(mail=False)
     assert asked == ["plan"], "a run without words from outside did the same by itself; a plan takes three"
+
+
+def test_a_new_kind_of_work_borrows_what_others_do(office: Office) -> None:
+    for family in ("sums", "totals", "bills"):
+        office.run(family=family)
+        assert "action" in office.oracle.asked, "what was done three times is borrowed"
+    agent = office.run(family="reports")
+    assert office.oracle.asked == ["plan", "text"]
+    whys = [e.data["gate"]["why"] for e in events(agent, "action.decided")]
+    assert all("in other kinds of work" in why for why in whys), whys
+    assert office.experience.memory.outcomes("reports") == [("reports", True, "written")]
+    alone = Experience(office.experience.memory, replace(CONFIG, transfer=False))
+    office.run(family="letters", experience=alone)
+    assert "action" in office.oracle.asked
+
+
+class Slip(Oracle):
+    """A model whose program is wrong."""
+
+    def __call__(self, messages: Any, schema: Any, n: int) -> Any:
+        said = super().__call__(messages, schema, n)
+        return "```python\nprint(1)\n```" if self.asked[-1] == "text" else said
+
+
+def test_what_was_borrowed_and_did_not_do_is_asked_for_again(office: Office) -> None:
+    for family in ("sums", "totals", "bills"):
+        office.run(family=family)
+    office.mind = Slip
+    office.run(family="reports", met=False, limits=Limits(max_steps=4))
+    assert office.oracle.asked[:2] == ["plan", "text"] and "action" in office.oracle.asked, "asked once it went wrong"
+    office.mind = Oracle
+    office.run(family="reports")
+    assert office.oracle.asked[:2] == ["plan", "action"], "the kind of work has a failure of its own now"
 
 
 def test_a_recalled_run_is_gone_on_with(office: Office, store: SqliteStore) -> None:

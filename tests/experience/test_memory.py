@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from wornpath.core import Plan, Predicate, StoreError, Subtask
 from wornpath.experience.doubt import WITNESSES
-from wornpath.experience.lessons import PLAN, lift_plan, plan_id
+from wornpath.experience.lessons import PLAN, lift_plan, plan_id, start
 from wornpath.experience.lifting import Lifter
 from wornpath.experience.memory import SCHEMA_VERSION, Memory, agree_plans, within
 from wornpath.experience.records import Lesson, Outcome
@@ -95,6 +95,22 @@ def test_several_tainted_runs_that_came_to_the_same_vouch_for_it() -> None:
     assert memory.vouched("sums", known.template)
     memory.forget("outside 1")
     assert not memory.vouched("sums", known.template)
+
+
+def test_families_lend_each_other_what_several_of_them_vouch_for() -> None:
+    memory, at = Memory(), start("compute", False)
+    program, other = Template("python", {}), body("goal.file.new", tool="write_file")
+    for number, family in enumerate(("sums", "sums", "sums", "mails")):
+        memory.learn(f"run {number}", family, here(), [lesson(at=at, template=program)], Outcome(True))
+    memory.learn("by hand", "mails", here(), [lesson(at=at, template=other)], Outcome(True))
+    memory.learn("outside", "letters", here(), [lesson(at=at, template=other)], Outcome(True), tainted=True)
+    [(known, lender)] = memory.elsewhere("new", at)
+    assert (known.template, known.closest.ok, lender in ("sums", "mails")) == (program.id, 4, True)
+    assert memory.bodies(lender, program.id) == [program]
+    assert memory.elsewhere("sums", at) == [], "one family alone is none of several"
+    assert memory.elsewhere("new", "compute|") == [], "only positions at which a text is written are lent"
+    memory.forget_family("mails")
+    assert memory.elsewhere("new", at) == []
 
 
 def test_a_memory_of_an_older_version_gets_the_table(tmp_path: Path) -> None:

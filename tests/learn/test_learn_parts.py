@@ -6,9 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wornpath.learn.checkpoint import pack_steps, unpack_steps
+from wornpath.learn.dqn import DQN, DQNConfig
 from wornpath.learn.inputs import NEVER, Inputs, Step, pack
 from wornpath.learn.learner import posterior
-from wornpath.learn.ppo import PPO, PPOConfig
+from wornpath.learn.ppo import PPO, PPOConfig, regression
 from wornpath.learn.replay import Replay
 from wornpath.learn.returns import advantages, discounted, lambda_returns
 from wornpath.policy import choice
@@ -141,3 +142,51 @@ def test_imitation_goes_towards_what_was_better_than_expected_and_never_away() -
             learner.imitate([one])
         after = learner.assess(one.inputs)[0][one.chosen]
         assert after > before if better else after == before
+
+
+def learnt_success(config: DQNConfig, *, relabelled: bool = False) -> dict[int, tuple[float, float]]:
+    """By group of two that a feature tells apart, of which one is met half of the time and one nine times of ten: what the success head
+    says, and what was. RELABELLED adds as many steps again that were met under another goal."""
+    rng = np.random.default_rng(0)
+    learner = DQN(DQN.spec_for(config, kind="rows", inputs=2), config)
+    met: dict[int, list[float]] = {0: [], 1: []}
+
+    def seen(group: int) -> Inputs:
+        rows = np.array([[group, 1.0]] * 2, dtype=np.float32)
+        return Inputs(rows, np.full(2, -np.log(2), dtype=np.float32), np.ones(2, dtype=np.float32))
+
+    for i in range(300):
+        group = i % 2
+        ok = float(rng.random() < (0.5, 0.9)[group])
+        met[group].append(ok)
+        learner.add([Step(seen(group), 0, 0.0, 1.0 if ok else -0.5, None, success=ok, last=True)])
+        if relabelled:
+            learner.add([Step(seen(group), 0, 0.0, 1.0, None, success=1.0, last=True, relabelled=True)])
+    learner.rehearse(1500)
+    view = learner.network.view()
+    return {g: (float(view.scores("success", seen(g).rows)[0]), float(np.mean(met[g]))) for g in met}
+
+
+@pytest.mark.parametrize("relabelled", [False, True])
+@pytest.mark.parametrize("priority", [0.0, 0.6])
+def test_the_success_head_says_how_often_goals_are_met(priority: float, relabelled: bool) -> None:
+    config = DQNConfig(hidden=(16,), priority=priority, kl_target=0.0, learning_rate=3e-3)
+    for said, was in learnt_success(config, relabelled=relabelled).values():
+        assert abs(said - was) < 0.05
+
+
+@pytest.mark.parametrize("demo", [False, True])
+def test_a_step_of_no_weight_teaches_nothing(demo: bool) -> None:
+    steps = [step(i, success=float(i % 2)) for i in range(8)]
+    for one in steps:
+        one.weight, one.demo = 0.0, demo
+    dqn = DQNConfig(hidden=(8,), kl_target=0.0, priority=0.0)
+    awr = regression(hidden=(8,), entropy=0.0, prior_kl=0.0)
+    value = DQN(DQN.spec_for(dqn, kind="rows", inputs=6), dqn)
+    policy = PPO(PPO.spec_for(awr, kind="rows", inputs=6), awr)
+    for learner in (value, policy):
+        before = {k: v.copy() for k, v in learner.network.arrays().items()}
+        learner.add(steps)
+        learner.rehearse(3)
+        learner.clone(steps, 2)
+        assert all((learner.network.arrays()[k] == v).all() for k, v in before.items())

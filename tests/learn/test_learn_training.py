@@ -10,7 +10,7 @@ import pytest
 from toy_env import Boxes, make
 
 from wornpath.core import UsageError
-from wornpath.learn import evaluate, train
+from wornpath.learn import checkpoint, evaluate, train
 from wornpath.learn.dqn import DQNConfig
 from wornpath.learn.evaluation import mean_interval, random_policy
 from wornpath.learn.learner import TrainingDiverged
@@ -65,6 +65,37 @@ def test_a_resumed_run_gives_the_same_curve(name: str, tmp_path: Path) -> None:
     for key, weights in whole.network.weights.items():
         assert (again.network.weights[key] == weights).all(), key
     assert again.evidence.as_dict() == whole.evidence.as_dict()
+
+
+def test_an_evaluation_at_a_checkpoint_is_not_lost(tmp_path: Path) -> None:
+    common: dict[str, Any] = {"seed": 3, "config": QUICK["dqn"][1], "checkpoint_every": 8, "evaluate_every": 8}
+    common |= {"evaluation_episodes": 4, "patience": 5}
+    train(make, "dqn", episodes=26, out=tmp_path / "whole", **common)
+
+    def kill(row: dict[str, Any]) -> None:
+        if row["episode"] == 19:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(make, "dqn", episodes=26, out=tmp_path / "cut", progress=kill, **common)
+    train(make, "dqn", episodes=26, out=tmp_path / "cut", resume=True, **common)
+    assert sum(row.get("evaluation", False) for row in rows(tmp_path / "whole")) == 3
+    assert rows(tmp_path / "cut") == rows(tmp_path / "whole")
+
+
+def test_a_checkpoint_that_is_cut_off_leaves_the_one_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    checkpoint.write(tmp_path, {"a": np.zeros(3)}, {"episode": 8})
+    real = Path.write_bytes
+
+    def cut_off(self: Path, data: bytes) -> int:
+        real(self, data[: len(data) // 2])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "write_bytes", cut_off)
+    with pytest.raises(KeyboardInterrupt):
+        checkpoint.write(tmp_path, {"a": np.ones(3)}, {"episode": 8})
+    arrays, _ = checkpoint.read(tmp_path)
+    assert (arrays["a"] == 0).all()
 
 
 def test_equal_seeds_are_equal_and_others_are_not() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from wornpath.policy.network import Bag
 
 Arrays = dict[str, npt.NDArray[Any]]
 STATE = "checkpoint.json"
+SCALARS = 13
+"""Numbers kept of a step besides its decisions, whose places are two of them."""
 
 
 def write(folder: Path, arrays: Arrays, state: dict[str, Any]) -> None:
@@ -28,8 +31,8 @@ def write(folder: Path, arrays: Arrays, state: dict[str, Any]) -> None:
 
     folder.mkdir(parents=True, exist_ok=True)
     data = save({k: np.ascontiguousarray(v) for k, v in arrays.items()})
-    name = f"checkpoint-{state['episode']}.safetensors"
-    (folder / name).write_bytes(data)
+    name = f"checkpoint-{state['episode']}-{blake2b(data, digest_size=4).hexdigest()}.safetensors"
+    (folder / name).write_bytes(data)  # a name of its own, so that nothing is written over what the JSON names
     part = folder / f"{STATE}.{os.getpid()}.part"
     part.write_text(json.dumps({**state, "arrays": name, "bytes": len(data)}), encoding="utf-8")
     part.replace(folder / STATE)
@@ -85,7 +88,7 @@ def pack_steps(prefix: str, steps: Sequence[Step]) -> tuple[Arrays, list[list[st
                 index[id(one)] = len(inputs)
                 inputs.append(one)
     scalars = [[index[id(s.inputs)], -1 if s.after is None else index[id(s.after)], *_scalars(s)] for s in steps]
-    out: Arrays = {f"{prefix}scalars": np.asarray(scalars, dtype=np.float64).reshape(len(steps), 12)}
+    out: Arrays = {f"{prefix}scalars": np.asarray(scalars, dtype=np.float64).reshape(len(steps), SCALARS)}
     if inputs:
         out[f"{prefix}rows"] = np.concatenate([i.rows.reshape(-1) for i in inputs])
         out[f"{prefix}sizes"] = np.asarray([(*(*i.rows.shape, 0)[:2], len(i.bias)) for i in inputs], dtype=np.int64)
@@ -98,11 +101,16 @@ def pack_steps(prefix: str, steps: Sequence[Step]) -> tuple[Arrays, list[list[st
 
 
 def _scalars(s: Step) -> tuple[float, ...]:
-    return s.chosen, s.logp, s.reward, s.truncated, s.lam_return, s.success, s.weight, s.demo, s.last, s.value
+    return (
+        *(s.chosen, s.logp, s.reward, s.truncated, s.lam_return, s.success, s.weight, s.demo, s.last, s.value),
+        s.relabelled,
+    )
 
 
 def unpack_steps(prefix: str, arrays: Arrays, keys: Sequence[Sequence[str]]) -> list[Step]:
-    """What `pack_steps` packed."""
+    """What `pack_steps` packed. Raises UsageError when another release did."""
+    if arrays[f"{prefix}scalars"].shape[1] != SCALARS:
+        raise UsageError("The checkpoint was written by another release; train without resuming.")
     inputs = _unpack_inputs(prefix, arrays, keys) if f"{prefix}sizes" in arrays else []
     return [
         Step(
@@ -118,6 +126,7 @@ def unpack_steps(prefix: str, arrays: Arrays, keys: Sequence[Sequence[str]]) -> 
             demo=bool(s[9]),
             last=bool(s[10]),
             value=s[11],
+            relabelled=bool(s[12]),
         )
         for s in arrays[f"{prefix}scalars"].tolist()
     ]

@@ -207,7 +207,7 @@ class DQN:
             loss = loss + c.demo_weight * self._demo_loss(shown)
         if c.success_weight and outcomes:
             logit = self.network.scores("success", batch, read).gather(1, place).squeeze(1)
-            loss = loss + c.success_weight * self._success_loss(logit, steps)
+            loss = loss + c.success_weight * self._success_loss(logit, steps, self.replay.undone(weights))
         self.updates += 1
         if c.kl_target and c.exploration == "posterior" and self.updates % 4 == 0:
             self._steer(steps)
@@ -247,14 +247,17 @@ class DQN:
         """Cross-entropy of the actions of demonstrated steps, as if all were trusted."""
         batch = pack([s.inputs for s in shown], self.spec)
         z = logits(self.network.scores("q", batch), batch.bias, torch.ones_like(batch.trust), self.config.demo_alpha)
-        return functional.cross_entropy(z, torch.tensor([s.chosen for s in shown]))
+        losses = functional.cross_entropy(z, torch.tensor([s.chosen for s in shown]), reduction="none")
+        return (column([s.weight for s in shown]) * losses).mean()
 
-    def _success_loss(self, logit: Tensor, steps: Sequence[Step]) -> Tensor:
+    def _success_loss(self, logit: Tensor, steps: Sequence[Step], drawn: Array) -> Tensor:
+        """Cross-entropy of the outcomes as often as they come in the replay: DRAWN undoes the priorities, `outcome_weights` the balance."""
         outcome = column([s.success for s in steps])
-        known = ~torch.isnan(outcome)
+        known = ~torch.isnan(outcome) & torch.tensor([not s.relabelled for s in steps])
         good, bad = self.replay.outcome_weights()
         losses = functional.binary_cross_entropy_with_logits(logit, torch.where(known, outcome, 0.5), reduction="none")
-        return (known * torch.where(outcome == 1.0, good, bad) * losses).mean()
+        weight = column(drawn * np.asarray([s.weight for s in steps]))
+        return (known * torch.where(outcome == 1.0, good, bad) * weight * losses).mean()
 
     @torch.no_grad()
     def _steer(self, steps: Sequence[Step]) -> None:

@@ -3,7 +3,8 @@
 An environment opts in with `relabel(trace) -> (goal, checks) | None`, which sees the (action, observation) pairs of the episode and
 nothing else, with `retrace(goal, trace) -> [(observation, info), ...]`, which shows the decisions as they look under that goal, and with
 `relabelled_reward(action, checks, last)`. A step whose action is not on offer under the new goal is not learnt from, but what it brought
-to light stays known. Relabelled steps go into the replay of off-policy learners, never into PPO's rollouts or into evidence counts.
+to light stays known. Relabelled steps go into the replay of off-policy learners, never into PPO's rollouts, evidence counts or success
+probabilities.
 """
 
 from __future__ import annotations
@@ -41,7 +42,9 @@ def relabelled(env: Any, trace: Sequence[tuple[str, str]], encoder: Encoder, lea
             p, value = learner.assess(inputs)
             logp = math.log(max(float(p[chosen]), 1e-12))
             reward = env.relabelled_reward(action, checks, last)
-            steps.append(Step(inputs, chosen, logp, reward, None, success=1.0, last=last, value=value, weight=WEIGHT))
+            step = Step(inputs, chosen, logp, reward, None, success=1.0, last=last, value=value, weight=WEIGHT)
+            step.relabelled = True
+            steps.append(step)
         elif last:
             return None
         if not last:

@@ -53,6 +53,8 @@ class Step:
     """No step of the same episode follows."""
     value: float = 0.0
     """V(s) as the acting policy saw it."""
+    relabelled: bool = False
+    """Of an episode seen under another goal: it teaches values, and nothing about how often goals are met."""
 
 
 @dataclass(slots=True)

@@ -147,10 +147,8 @@ class PPO:
         for _ in range(updates):
             steps = [demonstrations[i] for i in self.rng.integers(0, len(demonstrations), self.config.batch)]
             logp, _, values, _ = self._forward(steps)
-            loss = -logp.mean() + self.config.value_weight * functional.mse_loss(
-                values, column([s.lam_return for s in steps])
-            )
-            self._descend(loss)
+            off = self.config.value_weight * (values - column([s.lam_return for s in steps])) ** 2
+            self._descend((column([s.weight for s in steps]) * (off - logp)).mean())
 
     def improve(self, rollout: Sequence[Step]) -> None:
         """PPO on one ROLLOUT of consecutive steps. Raises TrainingDiverged."""
@@ -189,12 +187,12 @@ class PPO:
         c = self.config
         logp, entropy, values, kl = self._forward(steps)
         returns = column([s.lam_return for s in steps])
-        weight = torch.exp((returns - values.detach()) / c.temperature).clamp(max=c.max_weight)
-        weight = weight * column([s.weight for s in steps])
+        own = column([s.weight for s in steps])
+        weight = own * torch.exp((returns - values.detach()) / c.temperature).clamp(max=c.max_weight)
         loss = -(weight * logp).mean() / weight.mean().clamp(min=1e-3)
         loss = (
             loss
-            + c.value_weight * functional.mse_loss(values, returns)
+            + c.value_weight * (own * (values - returns) ** 2).mean()
             - c.entropy * entropy.mean()
             + self.beta * kl.mean()
         )

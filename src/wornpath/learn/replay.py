@@ -67,6 +67,11 @@ class Replay:
         weights = odds**-self.correction if self.priority else np.ones(size)
         return places, [self.steps[i] for i in places], weights / weights.max()
 
+    def undone(self, weights: Floats) -> Floats:
+        """WEIGHTS of a batch, which undo a part of the priorities, as those that undo all of them; their mean is 1."""
+        whole: Floats = weights ** (1 / self.correction) if self.priority else np.ones(len(weights))
+        return np.asarray(whole / whole.mean())
+
     def outcome_weights(self) -> tuple[float, float]:
         """What undoes the balance of a batch for a step of a successful episode, and of another: how often such steps are
         in the replay relative to how often they are drawn. Without it a success probability would mean "if half of all

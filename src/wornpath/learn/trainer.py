@@ -9,7 +9,7 @@ import json
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,7 +25,7 @@ from wornpath.learn.hindsight import relabelled
 from wornpath.learn.inputs import Inputs, Step
 from wornpath.learn.learner import Learner, draw
 from wornpath.learn.ppo import PPO, PPOConfig
-from wornpath.learn.returns import discounted, lambda_returns
+from wornpath.learn.returns import discounted
 from wornpath.policy import versions
 from wornpath.policy.evidence import Evidence
 from wornpath.policy.learnt import LearntPolicy
@@ -121,7 +121,10 @@ class Trainer:
         try:
             while not self._done():
                 self._one_episode()
-                if self._evaluate_and_stop():
+                stop = self._evaluate_and_stop()
+                if self.out and self.run.episode % self.options.checkpoint_every == 0:
+                    self._checkpoint()
+                if stop:
                     break
         finally:
             self.env.close()
@@ -171,8 +174,6 @@ class Trainer:
         if self.run.episode == o.demonstrations and self.run.demos:
             self.learner.clone(self.run.demos, o.clone_updates)
         self._log(rewards, success, shown, time.process_time() - started)
-        if self.out and self.run.episode % o.checkpoint_every == 0:
-            self._checkpoint()
 
     def _act(self, index: int, shown: bool) -> tuple[list[Step], list[tuple[str, str]], float]:
         """One episode; its steps, its (action, observation) trace and its success."""
@@ -221,10 +222,8 @@ class Trainer:
             step.demo = success == 1.0
         if success == 1.0:
             rewards = [s.reward for s in steps]
-            returns = lambda_returns(rewards, [0.0] * len(rewards), self.learner.config.gamma, 1.0)
-            for step, value in zip(steps, returns.tolist(), strict=True):
-                step.lam_return = value
-            self.run.demos.extend(steps)
+            returns = discounted(rewards, float(self.learner.config.gamma))
+            self.run.demos.extend(replace(s, lam_return=r) for s, r in zip(steps, returns.tolist(), strict=True))
 
     def _relabel(self, trace: list[tuple[str, str]]) -> None:
         base = getattr(self.env, "unwrapped", self.env)
