@@ -245,7 +245,7 @@ class AutoGPT:
         finally:
             self._stop, self._cancel, self._why, self._actor = False, False, "", None
             self._unlock()
-        if self._ended and self.learn:
+        if status in (*ENDED, "budget") and self.learn:  # one that is gone on with is taken in anew
             self._take_in()
         if late is not None:
             raise late

@@ -303,7 +303,7 @@ class Recaller:
             return self._opened([found], "written", here, f"done after it, {how}")
         for body in bodies if not ran else ():
             made = fill(body, self.situation, self._seen) if body.open and body.tool in self.registry else []
-            if made and made[0][1] > SURE and able_to(made[0][0]):
+            if made and made[0][1] > SURE and able_to(made[0][0]) and self._reversible(made[0][0]):
                 self._writes = known.template
                 found = Recalled(made[0][0], known, made[0][1], self._covers)
                 return self._opened(

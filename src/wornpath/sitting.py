@@ -75,6 +75,7 @@ def assemble(agent: AutoGPT, chat: Chat, folder: Path) -> Actor:
         rng,
         recaller,
         Footprint(session, agent.workspace, snapshot),
+        explore=getattr(agent.policy, "explores", False),
         on_text=agent.on_text,
     )
     context.senses = ModelSenses(actor.chat, actor.ask) if able else None

@@ -285,6 +285,13 @@ def test_what_cannot_be_undone_is_never_done_without_the_model(
     assert len(sent) == 6
 
 
+def test_a_run_that_ran_out_of_steps_is_a_failure(office: Office) -> None:
+    for _ in range(3):
+        office.run()
+    office.run(GOAL + " with care", met=False, limits=Limits(max_steps=1), checks=["false"])
+    assert [met for _, met, _ in office.experience.memory.outcomes()] == [True] * 3 + [False]
+
+
 def test_rules_hold_for_what_is_recalled(office: Office) -> None:
     for _ in range(4):
         office.run()

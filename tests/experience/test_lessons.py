@@ -237,6 +237,26 @@ def test_what_was_recalled_without_its_text_is_no_worse_for_a_text_that_did_not_
         assert (start("compute", False), "t1", ok) in tape.taught()
 
 
+def test_only_who_came_to_an_action_by_themselves_vouches_for_it() -> None:
+    move = Action.of("move_file", source="a.csv", target="out.txt")
+    tape = Tape()
+    tape.act(move, changed=("out.txt",), recalled=name(move))
+    tape.verdict("met")
+    made = lessons(tape.read(), TEXTS)
+    assert [x.position for x in made if x.template == name(move)] == ["compute|", start("compute", False)]
+    assert all(x.body is None for x in made if x.template == name(move))
+
+
+def test_the_return_from_a_step_on_leaves_out_what_was_not_accepted() -> None:
+    tape = Tape()
+    tape.act(BAD, changed=("out.txt",), reward=-0.3)
+    tape.verdict("unmet")
+    tape.act(RUN, changed=("out.txt",), reward=-0.1)
+    tape.verdict("met")
+    [kept] = [x for x in lessons(tape.read(), TEXTS) if x.template == name(RUN) and x.position == "compute|"]
+    assert kept.value == pytest.approx(0.9)
+
+
 def test_what_is_not_to_be_learnt_says_so() -> None:
     assert Tape(learn=False).read().learn is False
     tape = Tape()

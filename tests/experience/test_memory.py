@@ -97,6 +97,15 @@ def test_several_tainted_runs_that_came_to_the_same_vouch_for_it() -> None:
     assert not memory.vouched("sums", known.template)
 
 
+def test_a_run_that_is_rated_later_keeps_its_place_in_time() -> None:
+    memory = Memory()
+    for number in range(8):
+        memory.learn(f"run {number}", "sums", here(), [lesson()], Outcome(True, "skipped"))
+    memory.learn("run 1", "sums", here(), [lesson(ok=False, value=0.0)], Outcome(False, "skipped"))
+    assert memory.records("sums", "find|")[0].recent == "+-++++++"
+    assert [met for _, met, _ in memory.outcomes("sums")] == [True, False, *[True] * 6]
+
+
 def test_families_lend_each_other_what_several_of_them_vouch_for() -> None:
     memory, at = Memory(), start("compute", False)
     program, other = Template("python", {}), body("goal.file.new", tool="write_file")

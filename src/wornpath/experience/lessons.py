@@ -219,7 +219,8 @@ def _plan_held(trace: Trace, recalled: str, lifter: Lifter) -> bool:
 
 
 def _writing(trace: Trace, lifter: Lifter, texts: Mapping[str, Mapping[str, str]], total: float) -> list[Lesson]:
-    """For what actions programs were written, whatever they said, and what was done instead."""
+    """For what actions programs were written, whatever they said, and what was done instead. What was recalled is counted, and vouched for
+    by the runs that came to it by themselves."""
     out: list[Lesson] = []
     last: Step | None = None
     for step in (s for steps, _ in trace.passes for s in steps):
@@ -227,7 +228,7 @@ def _writing(trace: Trace, lifter: Lifter, texts: Mapping[str, Mapping[str, str]
         at = written(step.kind, step.wrong) if after else start(step.kind, step.wrong)
         body = FINISH if step.action.tool == "finish" else lifter.bare(step.action, texts.get(step.action.tool, {}))
         if step.action.tool not in CONTROL_TOOLS or (after and body is FINISH):
-            out.append(Lesson(at, body.id, True, total, "action", body))
+            out.append(Lesson(at, body.id, True, total, "action", None if step.recalled else body))
         last = step
     return out
 
@@ -245,7 +246,7 @@ def _good_work(trace: Trace, lifter: Lifter, texts: Mapping[str, Mapping[str, st
     if plan is not None and plan.revision == 0:
         body = lift_plan(plan, lifter)
         out.append(Lesson(PLAN, plan_id(body), True, total, "plan", body))
-    left = total
+    left = sum(s.reward for s in steps)
     for group in _by_subtask(steps):
         chain: list[str] = []
         kind = group[0].kind

@@ -285,27 +285,45 @@ class Memory:
         *,
         tainted: bool = False,
     ) -> None:
-        """Add a run. A run that was learnt before is replaced. TAINTED: it read words from outside."""
+        """Add a run. A run that was learnt before is replaced, and keeps its place in time. TAINTED: it read words from outside."""
         with self._write() as db:
+            place = db.execute("select rowid from member where run_id = ?", (run_id,)).fetchone()
+            when = db.execute("select min(at) from used where run_id = ?", (run_id,)).fetchone()[0]
             self._drop(db, run_id)
             db.execute("insert or ignore into family (name) values (?)", (family,))
             number = db.execute("select id from family where name = ?", (family,)).fetchone()[0]
             met = None if outcome.met is None else int(outcome.met)
             words = " ".join(sorted(situation.words))
             shape = " ".join(sorted(s.replace(" ", "_") for s in situation.shape))
-            row = (run_id, number, words, shape, met, outcome.arm, outcome.skipped, outcome.tokens)
-            db.execute("insert into member values (?, ?, ?, ?, ?, ?, ?, ?)", row)
+            row = (
+                place[0] if place else None,
+                run_id,
+                number,
+                words,
+                shape,
+                met,
+                outcome.arm,
+                outcome.skipped,
+                outcome.tokens,
+            )
+            db.execute(
+                "insert into member (rowid, run_id, family, words, shape, met, arm, skipped, tokens) values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                row,
+            )
             doubt.note(db, run_id, (lesson.template for lesson in lessons if tainted or lesson.body is None))
             for lesson in lessons:
                 template = self._keep(db, number, run_id, lesson)
-                at = db.execute("select coalesce(max(rowid), 0) + 1 from used").fetchone()[0]
+                at = when or db.execute("select coalesce(max(rowid), 0) + 1 from used").fetchone()[0]
                 for context in situation.contexts:
                     position = within(lesson.position, context)
                     db.execute(
                         "insert into used values (?, ?, ?, ?, ?, ?, ?)",
                         (run_id, number, position, template, int(lesson.ok), lesson.value, at),
                     )
-                    self._count(db, number, position, template, lesson.ok, lesson.value)
+                    if when is None:
+                        self._count(db, number, position, template, lesson.ok, lesson.value)
+                    else:
+                        self._recount(db, number, position, template)
 
     def _keep(self, db: sqlite3.Connection, family: int, run_id: str, lesson: Lesson) -> str:
         """Store the lesson's template, its holes narrowed by this use; gives its name. What this run itself taught is kept beside it, so

@@ -21,7 +21,8 @@ _TOKEN = re.compile(
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _CJK = re.compile(r"[\u3400-\u9fff\uf900-\ufaff\u3040-\u30ff\uac00-\ud7af]")
 _QUOTED = re.compile(r"[\"“「『‘`]([^\"”」』’`]{2,60})[\"”」』’`]")
-_CODE = re.compile(r"[A-Za-z]*[A-Za-z0-9]*(?:[-_./:]?\d[A-Za-z0-9]*)+|[a-z0-9]+(?:_[a-z0-9]+)+|[a-z]+[A-Z]\w+")
+_CODE = re.compile(r"[A-Za-z0-9]{0,60}(?:[-_./:]?\d[A-Za-z0-9]*)+|[a-z0-9]{1,60}(?:_[a-z0-9]+)+|[a-z]{1,60}[A-Z]\w+")
+"""The bounds keep a long word from being gone through from each of its letters."""
 _NAME = re.compile(r"\b[A-Z][A-Za-z]+(?:\s[A-Z][A-Za-z]+)+|(?<![.!?]\s)(?<!^)\b[A-Z][A-Za-z]+")
 _CJK_BREAK = re.compile(
     r"请问|请你|请把|请|什么|多少|哪一个|哪个|哪份|哪里|哪位|哪天|哪|几|怎么|是否|一下|告诉我|给出|帮我|我想知道|查一查|查一下|查|找到|找出|找|"

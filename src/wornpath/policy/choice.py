@@ -61,17 +61,12 @@ def softmax(z: Array) -> Array:
 
 
 def deployed(posterior: Array, reversible: Sequence[bool], epsilon: float = 0.1) -> Array:
-    """The distribution a deployed policy samples from: 1 − EPSILON on the best candidate, EPSILON on the posterior
-    over reversible ones, so that logged runs can be evaluated off-policy and nothing irreversible is done for
-    exploration's sake.
+    """The distribution a deployed policy samples from: EPSILON of the posterior on reversible candidates, and the rest on the
+    best one, so that logged runs can be evaluated off-policy and nothing irreversible is done for exploration's sake.
     """
-    out = np.zeros_like(posterior)
-    best = int(posterior.argmax())
-    rest = np.where(np.asarray(reversible, dtype=bool), posterior, 0.0)
-    if rest.sum() > 0:
-        out += epsilon * rest / rest.sum()
-    out[best] += 1.0 - out.sum()
-    return out
+    out = epsilon * np.where(np.asarray(reversible, dtype=bool), posterior, 0.0)
+    out[int(posterior.argmax())] += 1.0 - out.sum()
+    return np.asarray(out)
 
 
 def greedy(posterior: Array) -> Array:

@@ -33,6 +33,8 @@ from wornpath.policy.network import Bag
 
 Array = npt.NDArray[np.float32]
 
+GOAL = 2000
+"""Characters of a goal that are read."""
 COMMAND = "act"
 """The tool of an action that is a command in words (`take the key`)."""
 VERBS = 12
@@ -199,7 +201,7 @@ def grams(state: State, candidates: Sequence[Candidate], buckets: int) -> list[B
 def _goal(state: State) -> str:
     f = state.features
     told = " ".join(f[k] for k in ("goal", "subtask") if isinstance(f.get(k), str))
-    return told or state.text[:300].partition("\n")[0].removeprefix("Goal: ")
+    return told[:GOAL] or state.text[:300].partition("\n")[0].removeprefix("Goal: ")
 
 
 def _leads(rows: Array) -> None:
@@ -313,9 +315,8 @@ class _Told(NamedTuple):
 @lru_cache(maxsize=2048)
 def _told(goal: str, text: str, detail: str, is_file: bool) -> _Told:
     """Kept, since the same candidates are on offer step after step."""
-    own, seen, wanted = content_words(text), content_words(detail), content_words(goal)
-    goal_grams, things = trigrams(goal), identifiers(goal)
-    kind = value_kind(text)
+    own, seen, kind = content_words(text), content_words(detail), value_kind(text)
+    wanted, goal_grams, things, asked = _wanted(goal)
     return _Told(
         own,
         seen,
@@ -335,10 +336,16 @@ def _told(goal: str, text: str, detail: str, is_file: bool) -> _Told:
         (
             min(1.0, (text.count("/") + 1) / 6) if text else 0.0,
             float((kind == "path" and is_stale(text)) or is_stale(detail.partition(": ")[0])),
-            float(kind == asked_kind(goal)),
+            float(kind == asked),
         ),
         _lines(wanted, own, detail, is_file),
     )
+
+
+@lru_cache(maxsize=64)
+def _wanted(goal: str) -> tuple[frozenset[str], frozenset[str], tuple[str, ...], str]:
+    """Words, trigrams and named things of GOAL, and what it asks for."""
+    return content_words(goal), trigrams(goal), identifiers(goal), asked_kind(goal)
 
 
 def _lines(wanted: frozenset[str], own: frozenset[str], detail: str, is_file: bool) -> tuple[float, ...]:

@@ -2,8 +2,8 @@
 
 *Trial*: a template with at least 3 good uses at this position and none bad among its last 5; no bound is claimed. *Certified*: for the
 family as a whole, the one-sided 95 % Clopper-Pearson upper bound (Biometrika 26, 1934) on the share of episodes that failed although, or
-because, a call was skipped is at most 5 %. Looks at the growing data are paid for by spending the error over them, half of what is left at
-each (59 outcomes without failure would do at a single look; it takes 73 here at the first). A *shadow* share of the episodes in which a
+because, a call was skipped is at most 5 %. It is looked at after 72 outcomes, 144, 288 and so on, and the error is spent over these looks,
+half of what is left at each (59 outcomes without failure would do at a single look). A *shadow* share of the episodes in which a
 call could have been skipped calls the model all the same: the difference in failures between the two is the price of skipping.
 """
 
@@ -21,7 +21,8 @@ MIN_GOOD = 3
 CLEAN = 5
 DELTA = 0.05
 CONFIDENCE = 0.95
-FIRST_LOOK = 59
+FIRST_LOOK = 72
+"""Outcomes at the first look: as few as can certify a family there."""
 LATE = 30
 """So many of the latest skipped episodes decide whether a family is closed, so that it opens again after a change."""
 
@@ -60,10 +61,18 @@ def standing(outcomes: Iterable[tuple[bool, str]]) -> Standing:
     n, failures = len(skipped), skipped.count(False)
     usual = asked.count(False) / len(asked) if asked else 0.0
     closed, unwritten = (_worse(late[-LATE:], usual) for late in (skipped, written))
-    look = int(math.log2(n / FIRST_LOOK)) if n >= FIRST_LOOK else 0
-    spent = 2 ** (look + 1) if n >= FIRST_LOOK else 1
-    bound = upper_bound(failures, n, 1 - (1 - CONFIDENCE) / spent)
-    return Standing(n, failures, bound, usual, closed, len(asked), unwritten)
+    return Standing(n, failures, _bound(skipped), usual, closed, len(asked), unwritten)
+
+
+def _bound(skipped: Sequence[bool]) -> float:
+    """The upper bound on the share of failures in SKIPPED, oldest first: that of the last look, or that of all so far where it is worse."""
+    n = len(skipped)
+    if n < FIRST_LOOK:
+        return max(upper_bound(skipped.count(False), n, CONFIDENCE), math.nextafter(DELTA, 1))
+    look = int(math.log2(n / FIRST_LOOK))
+    confidence = 1 - (1 - CONFIDENCE) / 2 ** (look + 1)
+    seen = skipped[: FIRST_LOOK * 2**look]
+    return max(upper_bound(part.count(False), len(part), confidence) for part in (seen, skipped))
 
 
 def _worse(outcomes: Sequence[bool], usual: float) -> bool:

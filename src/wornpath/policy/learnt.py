@@ -28,6 +28,9 @@ def looks_only(action: Action) -> bool:
 class LearntPolicy:
     """Network weights, evidence counts and the settings of the choice rule, under a version name."""
 
+    explores = True
+    """A run samples from it (`choice.deployed`), so that its log can tell what another version would have earned."""
+
     def __init__(
         self,
         network: Network,
