@@ -12,18 +12,21 @@ from typing import Any, NamedTuple
 import numpy as np
 
 DQN_SETTINGS: dict[str, Any] = {
-    "hidden": (120, 84),
-    "learning_rate": 2.5e-4,
-    "batch": 128,
-    "capacity": 10_000,
-    "learning_starts": 10_000,
-    "train_every": 10,
+    "hidden": (64, 64),
+    "learning_rate": 1e-3,
+    "gamma": 0.98,
+    "batch": 64,
+    "capacity": 25_000,
+    "learning_starts": 1000,
+    "train_every": 1,
     "updates": 1,
-    "target_every": 50,
+    "target_every": 1,
+    "tau": 0.01,
     "epsilon_end": 0.05,
 }
-"""CleanRL's published ones (docs.cleanrl.dev, DQN, CartPole-v1), here with Huber's loss and clipped gradients."""
-EXPLORATION = 0.5
+"""Chosen among seven by runs of Stable-Baselines3 on seeds that are not measured. With a discount of .99 and whole copies of the target,
+as the RL Zoo and CleanRL have it, both implementations overestimate without bound on many seeds."""
+EXPLORATION = 0.2
 """Share of the steps over which DQN's ε falls."""
 PPO_SETTINGS: dict[str, Any] = {
     "rollout": 2048,
@@ -35,7 +38,7 @@ PPO_SETTINGS: dict[str, Any] = {
     "imitation": 0,
 }
 """Stable-Baselines3's defaults."""
-STEPS = {"dqn": 500_000, "ppo": 30_720}
+STEPS = {"dqn": 25_000, "ppo": 30_720}
 """Training steps: multiples of a round and of a rollout, or Stable-Baselines3 would go on to the next one."""
 EPISODES = 3
 """Episodes of one evaluation."""
@@ -134,7 +137,9 @@ def theirs(algorithm: str, steps: int, seed: int, evaluations: int) -> Run:
             learning_starts=DQN_SETTINGS["learning_starts"],
             train_freq=DQN_SETTINGS["train_every"],
             gradient_steps=DQN_SETTINGS["updates"],
-            target_update_interval=DQN_SETTINGS["target_every"] * DQN_SETTINGS["train_every"],  # it counts steps
+            gamma=DQN_SETTINGS["gamma"],
+            target_update_interval=DQN_SETTINGS["target_every"],
+            tau=DQN_SETTINGS["tau"],
             exploration_fraction=EXPLORATION,
             exploration_final_eps=DQN_SETTINGS["epsilon_end"],
         )
