@@ -10,13 +10,14 @@ from typing import Any, get_args
 
 from wornpath.core import Goal, Plan, Predicate, Subtask, SubtaskKind
 from wornpath.experience import Tracker
+from wornpath.experience.tracker import newest_within
 from wornpath.experience.wording import asks_for_copy
 from wornpath.llm.chat import Chat, Completion, Message
 from wornpath.llm.parse import parse_json
 from wornpath.llm.tokens import clip
 
 _NAME = re.compile(r"[^\n*?<>|]{1,120}")
-_FILE = re.compile(r"[\w./-]+\.\w{1,5}\b")
+_FILE = re.compile(r"(?<![\w./-])[\w./-]+\.\w{1,5}\b")
 _LISTED = re.compile(r"(?:\bcolumns?|列(?:为|是)?)[:：\s]*([\w-]+(?:,[\w-]+)+|[\w-]+(?:、[\w-]+)+)", re.IGNORECASE)
 """Columns as a goal lists them, with nothing between but commas: after a comma and a space the sentence may go on."""
 _TOUCH = re.compile(
@@ -84,7 +85,8 @@ class Planner:
 
     def messages(self, goal: Goal, overview: str, notes: list[str]) -> list[Message]:
         sizes = self.chat.sizes
-        known = f"\nKnown: {'; '.join(notes)}" if notes else ""
+        fitting = newest_within(notes, sizes.state // 2)
+        known = f"\nKnown: {'; '.join(fitting)}" if fitting else ""
         text = f"Goal: {clip(goal.text, sizes.argument_context)}\nFiles: {clip(overview, sizes.state // 2)}{known}"
         return [{"role": "system", "content": SYSTEM}, {"role": "user", "content": text}]
 
@@ -259,6 +261,8 @@ def carried(plan: Plan, before: Plan, goal: Goal) -> Plan:
 def _named_output(text: str) -> str:
     """The last file that the goal's TEXT names after a word for writing, for want of a plan."""
     names = re.findall(
-        r"(?:write|save|create|into|as|to|写|保存|存)[^\n]{0,40}?([\w./-]+\.\w{1,5})\b", text, re.IGNORECASE
+        r"(?:write|save|create|into|as|to|写|保存|存)[^\n]{0,40}?([\w./-]{1,200}\.\w{1,5})\b",
+        text[:4000],
+        re.IGNORECASE,
     )
     return names[-1] if names else ""

@@ -219,3 +219,9 @@ def test_runs_with_texts_alone_have_a_standing_of_their_own() -> None:
     skipped = standing([*asked, *[(False, "skipped")] * 10])
     assert skipped.closed and not skipped.unwritten
     assert not standing([(i % 2 == 0, arm) for i in range(60) for arm in ("", "written")]).unwritten
+
+
+def test_what_never_went_well_is_not_worth_a_try() -> None:
+    """One failure was the first use, which as a success would have taught it, and tells as much as any."""
+    assert evidence("+").chance == pytest.approx(0.5) and evidence("-").chance == pytest.approx(1.5 / 4)
+    assert evidence("--").chance == pytest.approx(0.3) and evidence("+-").chance == pytest.approx(1.5 / 4)

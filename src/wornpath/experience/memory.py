@@ -251,9 +251,8 @@ class Memory:
         for at, *row in rows:
             record = Record(*row)
             found.setdefault(record.template, [None] * len(contexts))[numbers[at]] = record
-        first = [r for records in found.values() for r in records[:1] if r is not None]
-        good, again = sum(max(0, r.ok - 1) for r in first), sum(r.uses - 1 for r in first)
-        usual = (good + 1) / (again + 2)
+        general = [r.again for records in found.values() for r in records[:1] if r is not None]
+        usual = (sum(good for _, good in general) + 1) / (sum(again for again, _ in general) + 2)
         known = [Evidence(template, tuple(records), usual) for template, records in found.items()]
         return sorted(known, key=lambda e: (-e.chance, -e.closest.ok, e.template))
 

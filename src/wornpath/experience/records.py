@@ -24,6 +24,12 @@ class Record:
     def uses(self) -> int:
         return self.ok + self.bad
 
+    @property
+    def again(self) -> tuple[int, int]:
+        """How often it was used after it had gone well for the first time, which taught it, and how often that went well."""
+        first = int(self.ok > 0)
+        return self.uses - first, self.ok - first
+
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
@@ -40,7 +46,7 @@ class Evidence:
         """The chance that it goes well: each context's share, shrunk towards that of the more general ones (empirical Bayes). That it went
         well the first time says nothing of its being used again."""
         anywhere, files, words, both = (*self.records, None, None, None, None)[:4]
-        again, good = (anywhere.uses - 1, max(0, anywhere.ok - 1)) if anywhere else (0, 0)
+        again, good = anywhere.again if anywhere else (0, 0)
         base = (good + 3 * self.usual) / (again + 3)
         if again <= 0:  # one use is one use, in however many contexts it is counted
             return _shrunk(files, base, 4)

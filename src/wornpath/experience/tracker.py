@@ -287,7 +287,7 @@ class Tracker:
             makes = "".join(f" -> {p.path}" for p in active.predicates if p.kind == "exists")
             put("Now:", f"({active.id} of {len(self.plan.subtasks)}, {active.kind}) {active.description}{makes}", 0.2)
         put("Files:", self.overview, 0.24)
-        put("Known:", "; ".join(_newest_within([*notes, *self.facts], int(0.2 * (budget or self.state_tokens)))), 0.22)
+        put("Known:", "; ".join(newest_within([*notes, *self.facts], int(0.2 * (budget or self.state_tokens)))), 0.22)
         put("Changed:", ", ".join(list(self.changed)[-6:]), 0.1)
         put("Tried:", self._tried_text(), 0.12)
         if self.checks == "failed":
@@ -351,7 +351,7 @@ class Tracker:
         return [p for p in active.predicates if not (holds.get(p) and (p.kind == "gone" or self.made(p.path)))]
 
 
-def _newest_within(facts: list[str], budget: int) -> list[str]:
+def newest_within(facts: list[str], budget: int) -> list[str]:
     """The newest FACTS that fit BUDGET tokens together, in their order."""
     kept: list[str] = []
     for fact in reversed(facts):
