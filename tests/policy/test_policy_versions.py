@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib.util
 import json
 import random
 from pathlib import Path
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 
 from wornpath.core import Action, Candidate, State, UsageError
-from wornpath.policy import versions
+from wornpath.policy import features, live, versions
 from wornpath.policy.evidence import Evidence
 from wornpath.policy.features import WIDTH
 from wornpath.policy.learnt import LearntPolicy
@@ -77,3 +78,12 @@ def test_a_policy_with_broken_weights_is_not_saved(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"q\.0\.bias"):
         versions.save(policy, tmp_path / "v")
     assert not (tmp_path / "v" / versions.META).exists()
+
+
+def test_a_new_meaning_of_the_dense_features_is_one_of_the_live_rows_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(features, "SIGNATURE", "another meaning")
+    found = importlib.util.spec_from_file_location("live_of_another_release", live.__file__)
+    assert found is not None and found.loader is not None
+    another = importlib.util.module_from_spec(found)
+    found.loader.exec_module(another)
+    assert another.NAMES == live.NAMES and another.SIGNATURE != live.SIGNATURE

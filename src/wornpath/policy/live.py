@@ -57,8 +57,8 @@ NAMES: tuple[str, ...] = (
     *("recalled", "recalled_good", "recalled_uses", "recalled_value", "any_recalled"),
 )
 WIDTH = len(NAMES)
-SIGNATURE = digest("|".join(NAMES) + "|live1")
-"""Changes whenever the meaning of a row does; version files carry it."""
+SIGNATURE = digest("|".join(NAMES) + f"|{features.SIGNATURE}|live1")
+"""Changes whenever the meaning of a row does, that of the dense features included; version files carry it."""
 
 _ROLES = {"named in the goal": "name_hit"}
 _NOW = re.compile(r"^Now: \((\d+) of (\d+), \w+\) (.*)$", re.MULTILINE)
