@@ -93,6 +93,19 @@ def test_a_step_is_explained_by_the_past_it_draws_on(store: SqliteStore) -> None
     json.dumps(found)
 
 
+def test_the_past_of_a_paused_run_is_what_came_before_it(store: SqliteStore) -> None:
+    record_run(store, "a", "met")
+    for event in list(store.events("a")):
+        if event.type != "run.finished":
+            store.append("b", event.type, event.data, step=event.step)
+    store.append("b", "run.paused", {"reason": "Ctrl-C"})
+    record_run(store, "c", "unmet")
+    found = explain(store, "b", 1)
+    assert {p["run_id"] for p in found["evidence"]} == {"a"}
+    assert found["candidates"][0]["evidence"]["runs"] == 1
+    assert [one.run_id for one in lived(store, before="b")] == ["a"]
+
+
 def test_what_the_version_in_use_would_choose_is_told_too(store: SqliteStore) -> None:
     record_run(store, "a", "met")
     registry = Registry.of(store)

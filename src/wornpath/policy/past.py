@@ -60,9 +60,7 @@ class Lived:
 
 def lived(store: Store, *, newest: int | None = None, before: str = "") -> Iterator[Lived]:
     """The ended runs of STORE that are experience, oldest first: all of them, or the NEWEST so many, older than run BEFORE."""
-    runs = [info for info in store.runs() if info.finished is not None]
-    places = [i for i, info in enumerate(runs) if info.run_id == before]
-    runs = runs[places[0] + 1 :] if places else runs
+    runs = [info for info in store.runs(before=before or None) if info.finished is not None]
     for info in reversed(runs if newest is None else runs[:newest]):
         projection = projections.project(store.events(info.run_id, types=projections.TYPES))
         if projection.counts and (episode := projection.episode) is not None:
