@@ -13,7 +13,7 @@ from wornpath.core import UsageError
 from wornpath.policy.advice import advise, target_probabilities
 from wornpath.policy.compare import compare_run, differences
 from wornpath.policy.explain import explain
-from wornpath.policy.forgetting import runs_of, spoiled, tainted_runs
+from wornpath.policy.forgetting import mark, runs_of, spoiled, tainted_runs
 from wornpath.policy.learnt import LearntPolicy
 from wornpath.policy.past import lived
 from wornpath.policy.prior import PriorPolicy
@@ -185,6 +185,16 @@ def test_curves_have_a_point_a_run_and_marks_of_versions(store: SqliteStore) -> 
     listed = policies(store)
     assert listed["current"] == "v1" and listed["policies"][0]["status"] == "promoted"
     json.dumps([found, listed])
+
+
+def test_runs_that_are_no_experience_are_in_no_curve(store: SqliteStore) -> None:
+    stream(store, "+" * 12, [100] * 12)
+    for i in range(12):
+        record_run(store, f"aside{i:02d}", "unmet", learn=False)
+    mark(store, [record_run(store, f"poisoned{i:02d}", "unmet") for i in range(12)], "poisoned")
+    assert {p["success"] for p in curves(store)["points"]} == {1} and curves(store)["summary"]["runs"] == 12
+    found = status(store)
+    assert (found["runs"], found["judged"], found["verdict"]) == (12, 12, "unclear")
 
 
 def stream(store: SqliteStore, outcomes: str, tokens: list[int], family: str = "orders") -> None:

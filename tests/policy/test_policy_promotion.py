@@ -13,6 +13,7 @@ from version_world import policy, record_run
 
 from wornpath.core import UsageError
 from wornpath.policy import promotion, trials
+from wornpath.policy.forgetting import mark
 from wornpath.policy.registry import PRIOR, Registry
 from wornpath.policy.trials import Pair
 from wornpath.store import SqliteStore
@@ -113,9 +114,11 @@ def with_versions(store: SqliteStore, n: int = 1) -> Registry:
     return registry
 
 
-def runs(store: SqliteStore, n: int, version: str, status: str = "met", *, mark: str = "") -> None:
-    for i in range(n):
-        record_run(store, f"{mark or version}-{status}-{i:03d}", status, version=version, taken=(0,))
+def runs(
+    store: SqliteStore, n: int, version: str, status: str = "met", *, mark: str = "", learn: bool = True
+) -> list[str]:
+    names = [f"{mark or version}-{status}-{i:03d}" for i in range(n)]
+    return [record_run(store, name, status, version=version, taken=(0,), learn=learn) for name in names]
 
 
 def test_a_candidate_is_tried_and_promoted_by_real_runs(store: SqliteStore) -> None:
@@ -177,6 +180,20 @@ def test_runs_from_before_a_promotion_do_not_count_against_it(store: SqliteStore
     runs(store, 12, "v1", "unmet")
     promotion.promote(store, "v1", "again")
     assert promotion.watch(store) == [] and registry.current == "v1"
+
+
+def test_runs_that_are_no_experience_decide_nothing(store: SqliteStore) -> None:
+    registry = with_versions(store, 2)
+    runs(store, 12, "prior")
+    promotion.promote(store, "v1", "a person's decision")
+    runs(store, 12, "v1")
+    runs(store, 12, "v1", "unmet", mark="aside", learn=False)
+    assert promotion.watch(store) == ["v2 is on trial"] and registry.current == "v1"
+    mark(store, runs(store, 12, "v2", "unmet"), "poisoned")
+    mark(store, runs(store, 12, "v2", mark="poisoned"), "poisoned")
+    runs(store, 12, "v2", mark="aside", learn=False)
+    assert promotion.watch(store) == [] and registry.trial == "v2"
+    assert promotion.Outcomes(store).of("v2") == []
 
 
 def test_promoting_what_is_not_there(store: SqliteStore) -> None:

@@ -65,6 +65,34 @@ def test_a_store_of_before_gets_the_marks(tmp_path: Path) -> None:
         assert store.add_rule(ALLOW).id == 1
 
 
+BEGUN = {"r1": {}, "r2": {"options": {"learn": False}}, "r3": {"options": {"learn": True}}, "r4": {"options": "?"}}
+
+
+def test_a_run_that_is_not_learnt_from_or_was_forgotten_is_no_experience(tmp_path: Path) -> None:
+    with SqliteStore(tmp_path) as store:
+        for run, data in BEGUN.items():
+            store.append(run, "run.started", data)
+        assert {i.run_id: i.counts for i in store.runs()} == {"r1": True, "r2": False, "r3": True, "r4": True}
+        store.append("r1", "person.said", {"kind": "forget", "text": "poisoned"})
+        store.append("r3", "person.said", {"kind": "comment", "text": "forget"})
+        store.append("r1", "run.resumed", {})
+        assert {i.run_id: i.counts for i in store.runs()} == {"r1": False, "r2": False, "r3": True, "r4": True}
+
+
+def test_a_store_of_before_knows_which_runs_are_experience(tmp_path: Path) -> None:
+    with SqliteStore(tmp_path) as store:
+        for run, data in BEGUN.items():
+            store.append(run, "run.started", data)
+        store.append("r3", "person.said", {"kind": "forget", "text": "poisoned"})
+    db = sqlite3.connect(tmp_path / "events.sqlite3", isolation_level=None)
+    db.execute("INSERT INTO events (run_id, time, step, type, data) VALUES ('r4', 1.0, 0, 'person.said', '{damaged')")
+    db.execute("ALTER TABLE runs DROP COLUMN counts")
+    db.execute("PRAGMA user_version = 3")
+    db.close()
+    with SqliteStore(tmp_path) as store:
+        assert {i.run_id: i.counts for i in store.runs()} == {"r1": True, "r2": False, "r3": False, "r4": True}
+
+
 def test_experience_of_tainted_runs_can_be_left_out(tmp_path: Path) -> None:
     with SqliteStore(tmp_path) as store:
         for run in ("r1", "r2"):

@@ -23,15 +23,14 @@ LOOKED_AT = 400
 
 
 class Outcomes:
-    """The judged runs of a store with their families, oldest first; a family is read from the run's first decision once."""
+    """The judged runs of a store that are experience, with their families, oldest first; a family is read from the run's first
+    decision once."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._learnt = {v.version for v in Registry.of(store).versions()}
-        found = [
-            info for info in store.runs(limit=LOOKED_AT) if info.status in ("met", "unmet", "budget") and info.steps
-        ]
-        self.runs = found[::-1]
+        looked_at = [info for info in store.runs(limit=LOOKED_AT) if info.counts and info.steps]
+        self.runs = [info for info in looked_at if info.status in ("met", "unmet", "budget")][::-1]
         self._families: dict[str, str] = {}
 
     def of(self, version: str, *, since: float = 0.0) -> list[tuple[str, bool]]:

@@ -47,7 +47,7 @@ def policies(store: Store) -> dict[str, Any]:
 
 
 def curves(store: Store, family: str = "") -> dict[str, Any]:
-    """The learning curve over the ended runs (the newest 1,000), of one FAMILY or all: `{"points": [{"n", "run_id",
+    """The learning curve over the ended runs that are experience (of the newest 1,000), of one FAMILY or all: `{"points": [{"n", "run_id",
     "time", "success": 0|1|None, "tokens", "skipped", "calls", "family", "version"}], "versions": [{"version", "n"}],
     "summary": {"runs", "success", "success_low", "success_high", "tokens_per_met_goal"}, "families": [...]}`."""
     every = _points(store)
@@ -98,7 +98,7 @@ def status(store: Store) -> dict[str, Any]:
 
 
 def _points(store: Store) -> list[dict[str, Any]]:
-    runs = [r for r in store.runs(limit=SHOWN_RUNS) if r.status in ENDED and r.steps][::-1]
+    runs = [r for r in store.runs(limit=SHOWN_RUNS) if r.status in ENDED and r.steps and r.counts][::-1]
     return [_point(store, n, run) for n, run in enumerate(runs, 1)]
 
 

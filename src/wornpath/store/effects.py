@@ -73,6 +73,7 @@ def _started(fact: Fact) -> Iterator[Statement]:
         alive_since=fact.time,
         parent=text(data, "parent") or None,
         tainted=data.get("tainted") is True,
+        counts=section(data, "options").get("learn") is not False,
     )
 
 
@@ -165,6 +166,8 @@ def _said(fact: Fact) -> Iterator[Statement]:
     rating = fact.data.get("rating")
     if rating in ("good", "bad", "none"):
         yield _set("runs", fact, rating=rating if rating != "none" else None)
+    elif fact.data.get("kind") == "forget":
+        yield _set("runs", fact, counts=False)
 
 
 def _noted(fact: Fact) -> Iterator[Statement]:

@@ -52,6 +52,8 @@ class RunInfo:
     parent: str | None = None
     tainted: bool = False
     """Words from outside (web, mail) came into it and may have steered it."""
+    counts: bool = True
+    """It is experience: not begun with `--no-learn`, nor forgotten since."""
 
     @property
     def tokens(self) -> dict[str, int]:

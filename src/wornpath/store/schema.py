@@ -39,7 +39,8 @@ CREATE TABLE runs (
     verdict TEXT, verdict_source TEXT, rating TEXT,
     model TEXT NOT NULL DEFAULT '', policy_version TEXT NOT NULL DEFAULT 'prior',
     pid INTEGER, host TEXT NOT NULL DEFAULT '', alive_since REAL NOT NULL DEFAULT 0,
-    reason TEXT NOT NULL DEFAULT '', parent TEXT, tainted INTEGER NOT NULL DEFAULT 0
+    reason TEXT NOT NULL DEFAULT '', parent TEXT, tainted INTEGER NOT NULL DEFAULT 0,
+    counts INTEGER NOT NULL DEFAULT 1
 );
 CREATE INDEX runs_by_age ON runs (first_seq);
 CREATE TABLE run_texts (
@@ -74,7 +75,20 @@ def _rules(db: sqlite3.Connection) -> None:
             db.execute(f"ALTER TABLE {table} ADD COLUMN {column} INTEGER NOT NULL DEFAULT 0")
 
 
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_events, _projections, _rules)
+NO_EXPERIENCE = """
+UPDATE runs SET counts = 0 WHERE run_id IN (SELECT run_id FROM events WHERE type IN ('run.started', 'person.said') AND
+    CASE WHEN json_valid(data) THEN json_extract(data, '$.kind') IS 'forget' OR json_type(data, '$.options.learn') IS 'false' END);
+"""
+
+
+def _counts(db: sqlite3.Connection) -> None:
+    """Whether a run is experience; the runs of before are marked by their events."""
+    if "counts" not in {row[1] for row in db.execute("PRAGMA table_info(runs)")}:
+        db.execute("ALTER TABLE runs ADD COLUMN counts INTEGER NOT NULL DEFAULT 1")
+        _script(db, NO_EXPERIENCE)
+
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_events, _projections, _rules, _counts)
 VERSION = len(MIGRATIONS)
 
 

@@ -347,6 +347,7 @@ def _run_info(row: Mapping[str, Any]) -> RunInfo:
         summary=row["summary"] or "",
         result=json.loads(row["result"]) if row["result"] else None,
         tainted=bool(row["tainted"]),
+        counts=bool(row["counts"]),
         **{name: row[name] for name in _COPIED},
     )
 
