@@ -198,8 +198,8 @@ def test_runs_that_are_no_experience_are_in_no_curve(store: SqliteStore) -> None
 
 
 def stream(store: SqliteStore, outcomes: str, tokens: list[int], family: str = "orders") -> None:
-    for i, (mark, used) in enumerate(zip(outcomes, tokens, strict=True)):
-        record_run(store, f"{family}{i:03d}", "met" if mark == "+" else "unmet", tokens=used, family=family, taken=(0,))
+    for i, (sign, used) in enumerate(zip(outcomes, tokens, strict=True)):
+        record_run(store, f"{family}{i:03d}", "met" if sign == "+" else "unmet", tokens=used, family=family, taken=(0,))
 
 
 def test_better_worse_unclear_and_too_few(store: SqliteStore) -> None:

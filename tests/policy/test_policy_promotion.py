@@ -12,9 +12,13 @@ from hypothesis import strategies as st
 from version_world import policy, record_run
 
 from wornpath.core import UsageError
+from wornpath.experience.lessons import read_run
+from wornpath.judge.person import rate
 from wornpath.policy import promotion, trials
 from wornpath.policy.forgetting import mark
+from wornpath.policy.past import lived
 from wornpath.policy.registry import PRIOR, Registry
+from wornpath.policy.report import curves
 from wornpath.policy.trials import Pair
 from wornpath.store import SqliteStore
 
@@ -194,6 +198,18 @@ def test_runs_that_are_no_experience_decide_nothing(store: SqliteStore) -> None:
     runs(store, 12, "v2", mark="aside", learn=False)
     assert promotion.watch(store) == [] and registry.trial == "v2"
     assert promotion.Outcomes(store).of("v2") == []
+
+
+def test_a_person_s_word_counts_before_a_limit(store: SqliteStore) -> None:
+    """For the networks, the memory, the trials and the curves alike; the run itself can still be resumed."""
+    good, bad, unrated = (record_run(store, name, "budget") for name in ("a", "b", "c"))
+    for run_id, rating in ((good, "good"), (bad, "bad")):
+        rate(store, store.run(run_id), rating)  # type: ignore[arg-type]
+    assert [(one.success, one.steps[-1].truncated) for one in lived(store)] == [(1, False), (0, False), (0, True)]
+    assert [read_run(store.events(run_id)).met for run_id in (good, bad, unrated)][:2] == [True, False]
+    assert [met for _, met in promotion.Outcomes(store).of(PRIOR)] == [True, False, False]
+    assert [p["success"] for p in curves(store)["points"]] == [1, 0, 0]
+    assert {info.status for info in store.runs()} == {"budget"}
 
 
 def test_promoting_what_is_not_there(store: SqliteStore) -> None:

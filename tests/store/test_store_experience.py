@@ -184,9 +184,25 @@ def test_a_rating_where_there_was_no_verdict(store: SqliteStore) -> None:
     run = three_steps(store)
     run.end("budget", -0.75)
     run.record("person.said", kind="rating", rating="good", text="")
-    assert [t.reward for t in store.transitions()][-1] == -0.375 + 2.0
+    last = list(store.transitions())[-1]
+    assert (last.reward, last.terminated, last.truncated) == (-0.375 + 2.0, True, False)
     (episode,) = store.episodes()
-    assert (episode.result.status, episode.result.reward) == ("budget", 1.25)
+    assert (episode.result.status, episode.result.reward) == ("met", 1.25)
+    run.record("person.said", kind="rating", rating="bad", text="")
+    (episode,) = store.episodes()
+    assert (episode.result.status, episode.transitions[-1].terminated) == ("unmet", True)
+    run.record("person.said", kind="rating", rating="none", text="")
+    (episode,) = store.episodes()
+    assert (episode.result.status, episode.transitions[-1].truncated) == ("budget", True)
+
+
+@pytest.mark.parametrize("status", ["cancelled", "error", "needs_person"])
+def test_a_rating_judges_no_run_that_broke_off(store: SqliteStore, status: str) -> None:
+    run = three_steps(store)
+    run.end(status)
+    run.record("person.said", kind="rating", rating="good", text="")
+    (episode,) = store.episodes()
+    assert episode.result.status == status and episode.transitions[-1].truncated
 
 
 def test_several_verdicts_in_one_run_add_up_as_in_its_result(store: SqliteStore) -> None:

@@ -14,6 +14,7 @@ from wornpath.store import projections
 
 if TYPE_CHECKING:
     from wornpath.store.protocol import Store
+    from wornpath.store.runs import RunInfo
 
 NO_FAMILY = "other"
 GAMMA = 0.99
@@ -88,6 +89,11 @@ def of_episode(episode: Episode, *, tainted: bool = False, started: float = 0.0)
 def success_of(status: str) -> float:
     """1 for `met`; 0 for `unmet`, and for `budget`: the goal was not met within what it may cost; else not a number."""
     return {"met": 1.0, "unmet": 0.0, "budget": 0.0}.get(status, math.nan)
+
+
+def success_of_run(info: RunInfo) -> float:
+    """The same of a listed run, whose status stays `budget` when a person rates it, since it can be resumed."""
+    return 1.0 if info.status == "budget" and info.rating == "good" else success_of(info.status)
 
 
 def family_of(steps: Sequence[Transition]) -> str:

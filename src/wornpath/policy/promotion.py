@@ -5,11 +5,12 @@ a `policy.changed` event with its figures. The tests and their error bounds are 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from wornpath.policy import trials
-from wornpath.policy.past import NO_FAMILY
+from wornpath.policy.past import NO_FAMILY, success_of_run
 from wornpath.policy.registry import PRIOR, Figures, Registry, VersionInfo
 
 if TYPE_CHECKING:
@@ -30,14 +31,14 @@ class Outcomes:
         self._store = store
         self._learnt = {v.version for v in Registry.of(store).versions()}
         looked_at = [info for info in store.runs(limit=LOOKED_AT) if info.counts and info.steps]
-        self.runs = [info for info in looked_at if info.status in ("met", "unmet", "budget")][::-1]
+        self.runs = [info for info in looked_at if not math.isnan(success_of_run(info))][::-1]
         self._families: dict[str, str] = {}
 
     def of(self, version: str, *, since: float = 0.0) -> list[tuple[str, bool]]:
         """(family, met) of the runs that acted with VERSION and began after SINCE; `prior` stands for all that acted
         without learnt weights."""
         mine = [r for r in self.runs if self._acted(r.policy_version) == version and r.started > since]
-        return [(self.family(r), r.status == "met") for r in mine]
+        return [(self.family(r), success_of_run(r) == 1) for r in mine]
 
     def _acted(self, version: str) -> str:
         return version if version in self._learnt else PRIOR

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from wornpath.core import to_json
 from wornpath.policy.compare import compare_run
 from wornpath.policy.explain import explain
+from wornpath.policy.past import success_of_run
 from wornpath.policy.promotion import run_family
 from wornpath.policy.registry import PRIOR, Registry
 
@@ -103,12 +104,12 @@ def _points(store: Store) -> list[dict[str, Any]]:
 
 
 def _point(store: Store, n: int, run: RunInfo) -> dict[str, Any]:
-    success = {"met": 1, "unmet": 0, "budget": 0}.get(run.status)
+    success = success_of_run(run)
     return {
         "n": n,
         "run_id": run.run_id,
         "time": run.finished or run.started,
-        "success": success,
+        "success": None if math.isnan(success) else int(success),
         "tokens": run.prompt_tokens + run.completion_tokens,
         "skipped": run.skipped_llm_calls,
         "calls": run.llm_calls,

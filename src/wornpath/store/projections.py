@@ -2,7 +2,7 @@
 
 Reward of a step: the sum of its `evaluation.made` events. Evaluations of a subtask and of the run count for the step
 they follow. A person's evaluation takes the place of the run's last one, and gives way to one after it; a person's
-rating takes the place of the verdict (see `RewardWeights`).
+rating takes the place of the verdict (see `RewardWeights`), also where a limit ended the run before there was one.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ TYPES = (
 """The types of event that `project` needs."""
 
 TERMINAL: frozenset[str] = frozenset({"met", "unmet", "unverified"})
-"""The statuses after which there is no future to value. Every other way to stop cuts an episode short."""
+"""The statuses after which there is no future to value. Every other way to stop cuts an episode short, unless a person rated a run
+that a limit ended."""
 
 
 @dataclass(slots=True)
@@ -83,7 +84,7 @@ class Projection:
         out = []
         for step, following in zip(steps, (*steps, None)[1:], strict=True):
             decision = step.decision
-            ended = following is None and self.status in TERMINAL
+            ended = following is None and self._judged(self.status)
             correction = self._correction if step is self._verdict_step else 0.0
             out.append(
                 Transition(
@@ -116,11 +117,15 @@ class Projection:
             verdict: RunStatus = "met" if self.rating == "good" else "unmet"
             result = dataclasses.replace(
                 result,
-                status=verdict if result.status in TERMINAL else result.status,
+                status=verdict if self._judged(result.status) else result.status,
                 reward=result.reward + self._correction,
                 verdict_source="person",
             )
         return Episode(self.goal, result, tuple(self.transitions))
+
+    def _judged(self, status: RunStatus | None) -> bool:
+        """Whether a verdict, or the word of a person on a run that a limit ended, stands behind STATUS."""
+        return status in TERMINAL or (status == "budget" and self.rating is not None)
 
     @property
     def _source(self) -> VerdictSource:
