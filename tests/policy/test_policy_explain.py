@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import random
 
 import numpy as np
 import pytest
-from version_world import policy, record_run
+from version_world import BAD, policy, record_run
 
 from wornpath.core import UsageError
+from wornpath.policy import assign
 from wornpath.policy.advice import advise, target_probabilities
 from wornpath.policy.compare import compare_run, differences
+from wornpath.policy.counts import CountPolicy
 from wornpath.policy.explain import explain
 from wornpath.policy.forgetting import mark, runs_of, spoiled, tainted_runs
 from wornpath.policy.learnt import LearntPolicy
@@ -149,6 +152,19 @@ def test_versions_are_compared_on_logged_decisions(store: SqliteStore) -> None:
     steps = compare_run(store, "r0", "prior", "v1")["steps"]
     assert [s["step"] for s in steps] == [1, 2] and len(steps[0]["a"]) == len(steps[0]["candidates"]) == 2
     assert steps[0]["a"][0] > 0.5 > steps[0]["b"][0]
+
+
+def test_without_a_version_the_counts_are_compared(store: SqliteStore) -> None:
+    record_run(store, "a", "met", taken=(0,), recalled={BAD.key: ["T", 20, 0, 0.95]})
+    registry = Registry.of(store)
+    made = next(p for p in map(policy, range(50)) if _first_choice(store, p) == 1)
+    registry.add(made, {}, why="")
+    t = next(iter(lived(store))).steps[0]
+    acts = assign.policy_for(store, "b", CountPolicy()).decide(t.state, t.candidates, t.mask, rng=random.Random(0))
+    assert acts.chosen == 1, "the model's prior alone is for the other one"
+    assert differences(store)["different"] == 0
+    (step,) = compare_run(store, "a", "prior", "v1")["steps"]
+    assert step["a"][1] > 0.8
 
 
 def _first_choice(store: SqliteStore, made: LearntPolicy) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -42,6 +42,7 @@ def record_run(
     by_check: bool = True,
     results: Sequence[str] = (),
     workspace: str = "/w",
+    recalled: Mapping[str, Any] | None = None,
 ) -> str:
     """A run of as many steps as TAKEN, each choosing between GOOD (0) and BAD (1), PROBABILITY being that of GOOD."""
     goal = goal or Goal("Total the orders into total.csv", workspace, ("test -s total.csv",))
@@ -58,6 +59,7 @@ def record_run(
     rows: list[tuple[Any, dict[str, Any], int]] = [("run.started", start, 0), ("goal.set", {"goal": to_json(goal)}, 0)]
     for step, index in enumerate(taken, 1):
         features = {"family": family, "kind": "find", "last_result": "ok" if step > 1 else "", "subtask_steps": step}
+        features |= {"recalled": dict(recalled)} if recalled else {}
         state = State(f"Goal: {goal.text}\nNow: (1 of 1, find) Find the orders", features)
         candidates = (Candidate(GOOD, "llm", 0.6), Candidate(BAD, "llm", 0.4))
         probabilities = (probability, 1 - probability)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from wornpath.core import Candidate, Decision, State, UsageError
 from wornpath.policy.advice import advise
 from wornpath.policy.calibration import reliability, said_of_runs
+from wornpath.policy.counts import CountPolicy
 from wornpath.policy.learnt import LearntPolicy
 from wornpath.policy.past import Lived, lived
 from wornpath.policy.promotion import Outcomes, need, newest_candidate
@@ -36,7 +37,7 @@ def differences(store: Store, first: str = "", second: str = "") -> dict[str, An
         raise UsageError("There is no candidate to compare with; wornpath policy ls lists the versions.")
     if a == b:
         raise UsageError(f"{a} is the same version twice; name two.")
-    old, new = registry.load(a), registry.load(b)
+    old, new = acting(registry, a), acting(registry, b)
     episodes = list(lived(store, newest=RUNS))
     steps = [t for one in reversed(episodes) for t in reversed(one.steps)][:LOOKED_AT]
     seen, different = 0, 0
@@ -72,6 +73,11 @@ def differences(store: Store, first: str = "", second: str = "") -> dict[str, An
     }
 
 
+def acting(registry: Registry, version: str) -> Policy:
+    """What runs with VERSION act by: the counts for `prior`, as wherever no learnt version is in use."""
+    return CountPolicy() if version == PRIOR else registry.learnt(version)
+
+
 def chosen(policy: Policy, state: State, candidates: Sequence[Candidate], mask: Sequence[bool]) -> int | None:
     """The candidate POLICY takes when it does not explore; None where everything is masked."""
     if not any(mask):
@@ -83,7 +89,7 @@ def compare_run(store: Store, run_id: str, a: str, b: str) -> dict[str, Any]:
     """What versions A and B would have chosen at each step of a run: `{"steps": [{"step", "chosen", "a", "b",
     "candidates"}]}`, where `a` and `b` are the probabilities. Raises UsageError for an unknown run or version."""
     registry, info = Registry.of(store), store.run(run_id)
-    first, second = (registry.load(v or registry.current) for v in (a, b))
+    first, second = (acting(registry, v or registry.current) for v in (a, b))
     steps = []
     for event in store.events(info.run_id, types=("action.decided",)):
         decision = read_decision(event.data.get("decision"))
@@ -104,11 +110,11 @@ def compare_run(store: Store, run_id: str, a: str, b: str) -> dict[str, Any]:
 
 def probabilities(policy: Policy, decision: Decision) -> list[float]:
     """The distribution that POLICY's choice rule has at DECISION, before it is made greedy."""
-    from wornpath.policy.prior import smoothed
-
+    state, candidates, mask = decision.state, decision.candidates, decision.mask
     if isinstance(policy, LearntPolicy):
-        return [round(float(p), 5) for p in policy.posterior(decision.state, decision.candidates, decision.mask)[0]]
-    return [round(p, 5) for p in smoothed(decision.candidates, decision.mask)]
+        return [round(float(p), 5) for p in policy.posterior(state, candidates, mask)[0]]
+    drawn = policy.decide(state, candidates, mask, explore=True, rng=random.Random(0))
+    return [round(p, 5) for p in drawn.probabilities]
 
 
 def read_decision(data: Any) -> Decision | None:

@@ -3,8 +3,8 @@
     candidate -> promoted -> retired         (and retired -> promoted by a rollback)
 
 `policies/registry.json` is replaced whole, so readers see the state before a change or after it. Every change is an event
-(`policy.changed`), which says why it was made. Version `prior` is always there: the language model's own choice, with
-nothing learnt.
+(`policy.changed`), which says why it was made. Version `prior` is always there: no learnt weights, the language model's own
+choice corrected by what was counted.
 """
 
 from __future__ import annotations
@@ -116,7 +116,8 @@ class Registry:
         return self.folder / _known(self._state(), version).version
 
     def load(self, version: str | None = None) -> Policy:
-        """VERSION (the one in use when None), ready to act. Raises UsageError when its files are gone or cannot be read."""
+        """VERSION (the one in use when None), ready to act. `prior` is the prior alone here; in a run the counts correct it.
+        Raises UsageError when its files are gone or cannot be read."""
         wanted = self.current if version is None else version
         return PriorPolicy() if wanted == PRIOR else self.learnt(wanted)
 

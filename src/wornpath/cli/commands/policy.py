@@ -55,7 +55,9 @@ def ls(json: Annotated[bool, typer.Option("--json", help="Print JSON Lines.")] =
     else:
         note("Nothing was learnt yet. Versions are made after runs, or by: wornpath learn")
     if current == "prior" and found:
-        note("In use: prior, the language model's own choice. wornpath policy promote VERSION puts a version in use.")
+        note(
+            "In use: prior, the language model's choice corrected by counts. wornpath policy promote VERSION puts a version in use."
+        )
 
 
 def _row(v: VersionInfo, current: str, trial: str) -> list[str]:
@@ -73,7 +75,7 @@ def promote(
     why: Why = "",
     json: Json = False,
 ) -> None:
-    """Put a version in use from the next run on; `prior` puts the language model's own choice back."""
+    """Put a version in use from the next run on; `prior` goes back to no learnt weights."""
     from wornpath.cli.opening import open_store
     from wornpath.policy.promotion import promote as put_in_use
 
