@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import sys
 import threading
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from version_world import policy
 
 from wornpath.core import Action, Candidate, State, UsageError
 from wornpath.policy import assign
+from wornpath.policy.counts import CountPolicy
 from wornpath.policy.files import file_lock
 from wornpath.policy.registry import KEPT_CANDIDATES, PRIOR, Registry
 from wornpath.store import SqliteStore
@@ -147,6 +149,30 @@ def test_a_version_that_cannot_be_read_never_stops_a_run(store: SqliteStore) -> 
     assert registry.info("v2").status == "retired" and "cannot be used" in registry.info("v2").why
     (registry.path("v1") / "policy.json").unlink()
     assert assign.policy_for(store, "r1").version == PRIOR
+
+
+def test_a_missing_package_retires_nothing(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    registry = Registry.of(store)
+    for _ in range(2):
+        registry.add(policy(1), INFO, why="")
+    registry.promote("v1", "")
+    registry.try_out("v2", "newest")
+    drawn = {assign.assigned(registry, run): run for run in map(str, range(20))}
+    with monkeypatch.context() as patch:
+        for name in ("safetensors", "safetensors.numpy"):
+            patch.setitem(sys.modules, name, None)
+        acting = [assign.policy_for(store, drawn[version], CountPolicy()).version for version in ("v1", "v2")]
+    assert acting == ["counts", "counts"]
+    assert [(v.version, v.status) for v in registry.versions()] == [("v2", "candidate"), ("v1", "promoted")]
+    assert (registry.current, registry.trial) == ("v1", "v2")
+    assert [r.getMessage() for r in caplog.records] == [
+        f"This run does without policy {version}: Reading and writing policies needs the package safetensors; "
+        "install it with: pip install 'wornpath[learn]'"
+        for version in ("v1", "v2")
+    ]
+    assert assign.policy_for(store, drawn["v1"]).version == "v1"
 
 
 def test_a_share_of_the_runs_draws_the_candidate_and_always_the_same(store: SqliteStore) -> None:

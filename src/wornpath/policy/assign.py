@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import zlib
 from typing import TYPE_CHECKING
 
 from wornpath.core import UsageError
 from wornpath.policy.prior import PriorPolicy
-from wornpath.policy.registry import PRIOR, Registry
+from wornpath.policy.registry import PRIOR, PackageMissing, Registry
 
 if TYPE_CHECKING:
     from wornpath.policy.protocol import Policy
@@ -22,7 +23,8 @@ def policy_for(store: Store, run_id: str, base: Policy | None = None) -> Policy:
     trial lasts, the same run always draws the same arm.
 
     A version that cannot be read (its files are gone or damaged, or made for another release's features) never stops a
-    run: it is retired with the reason, and what was in use before it acts.
+    run: it is retired with the reason, and what was in use before it acts. Where only the package that reads versions is
+    missing, nothing is retired: BASE acts in this run.
     """
     registry = Registry.of(store)
     try:
@@ -30,6 +32,9 @@ def policy_for(store: Store, run_id: str, base: Policy | None = None) -> Policy:
         while wanted != PRIOR:
             try:
                 return registry.learnt(wanted)
+            except PackageMissing as error:
+                logging.getLogger("wornpath").warning("This run does without policy %s: %s", wanted, error)
+                break
             except UsageError as error:
                 registry.retire(wanted, f"it cannot be used: {error}")
                 wanted = registry.current

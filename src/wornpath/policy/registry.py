@@ -39,6 +39,10 @@ Emit = Callable[[Mapping[str, Any]], None]
 Figures = Mapping[str, Any]
 
 
+class PackageMissing(UsageError):
+    """What reading versions needs is not installed here; nothing is known of the version itself."""
+
+
 @dataclass(frozen=True, slots=True)
 class VersionInfo:
     """One version. Times are seconds since the epoch; `why` is the reason of its last change of status."""
@@ -122,7 +126,8 @@ class Registry:
         return PriorPolicy() if wanted == PRIOR else self.learnt(wanted)
 
     def learnt(self, version: str) -> LearntPolicy:
-        """VERSION, which is not the prior. Raises UsageError when its files are gone or cannot be read."""
+        """VERSION, which is not the prior. Raises UsageError when its files are gone or cannot be read (PackageMissing where
+        that is for want of safetensors)."""
         info = self.info(version)
         if info.removed:
             raise UsageError(f"Policy {version} is listed, but its files were removed: {info.why}.")

@@ -22,6 +22,7 @@ from wornpath.policy.evidence import Evidence
 from wornpath.policy.files import replace_file
 from wornpath.policy.learnt import LearntPolicy
 from wornpath.policy.network import Head, Network, Spec
+from wornpath.policy.registry import PackageMissing
 
 FORMAT = "wornpath-policy"
 FORMAT_VERSION = 1
@@ -148,7 +149,7 @@ def _safetensors() -> Any:
     try:
         import safetensors.numpy
     except ImportError:
-        raise UsageError(
+        raise PackageMissing(
             "Reading and writing policies needs the package safetensors; install it with: pip install 'wornpath[learn]'"
         ) from None
     return safetensors.numpy
