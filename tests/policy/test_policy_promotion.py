@@ -178,6 +178,19 @@ def test_a_run_of_failures_rolls_back(store: SqliteStore) -> None:
     assert registry.current == PRIOR and registry.info("v1").status == "retired"
 
 
+def test_what_was_in_use_before_is_what_a_version_is_held_against(store: SqliteStore) -> None:
+    """Where `v1` met nothing, going on like it would be no alarm; where the prior was put back after it, it is one."""
+    registry = with_versions(store, 2)
+    promotion.promote(store, "v1", "a person's decision")
+    runs(store, 20, "v1", "unmet")
+    promotion.promote(store, PRIOR, "a person's decision")
+    runs(store, 20, "prior")
+    registry.promote("v2", "a person's decision")
+    runs(store, 4, "v2", "unmet")
+    assert promotion.watch(store)[0].startswith("v2 was rolled back to prior: ")
+    assert registry.current == PRIOR
+
+
 def test_runs_from_before_a_promotion_do_not_count_against_it(store: SqliteStore) -> None:
     registry = with_versions(store)
     runs(store, 10, "prior")

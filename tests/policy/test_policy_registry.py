@@ -37,7 +37,7 @@ def test_a_version_goes_from_candidate_to_promoted_to_retired_and_back(store: Sq
     assert (registry.current, registry.info("v1").status, registry.info("v1").baseline) == ("v1", "promoted", 0.5)
     registry.promote("v2", "better")
     assert [v.status for v in registry.versions()] == ["promoted", "retired"]
-    assert registry.history == ("v1", "v2")
+    assert registry.history == (PRIOR, "v1", "v2")
     assert registry.rollback("it fails") == "v1"
     assert [(v.version, v.status) for v in registry.versions()] == [("v2", "retired"), ("v1", "promoted")]
     assert registry.rollback("it fails too") == PRIOR
@@ -64,6 +64,33 @@ def test_the_prior_can_be_put_back_and_versions_stay_immutable(store: SqliteStor
     assert {p.name: p.read_bytes() for p in registry.path("v1").iterdir()} == before
     with pytest.raises(UsageError, match="in use already"):
         registry.promote(PRIOR, "again")
+
+
+def test_a_rollback_goes_back_to_the_prior_where_that_was_in_use(store: SqliteStore) -> None:
+    registry = Registry.of(store)
+    for _ in range(2):
+        registry.add(policy(1), INFO, why="")
+    registry.promote("v1", "")
+    registry.promote(PRIOR, "a person's decision: v1 is bad")
+    registry.promote("v2", "")
+    assert (registry.history, registry.before) == (("v1", PRIOR, "v2"), PRIOR)
+    assert registry.rollback("v2 is bad too") == PRIOR
+    assert (registry.current, registry.history) == (PRIOR, ("v1", PRIOR))
+    registry.promote("v1", "once more")
+    assert registry.rollback("still bad") == PRIOR
+
+
+def test_a_history_of_an_older_release_lacks_the_prior(store: SqliteStore) -> None:
+    registry = Registry.of(store)
+    for _ in range(2):
+        registry.add(policy(1), INFO, why="")
+    file = registry.folder / "registry.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "history": ["v1"]}))
+    assert registry.history == ("v1", PRIOR)
+    registry.promote("v2", "")
+    assert registry.rollback("bad") == PRIOR
+    file.write_text(json.dumps({**json.loads(file.read_text()), "history": ["v1"], "current": "v1"}))
+    assert (registry.history, registry.before) == (("v1",), PRIOR)
 
 
 def test_what_is_loaded_decides_like_what_was_added(store: SqliteStore) -> None:
@@ -107,7 +134,7 @@ def test_retiring_what_is_in_use_rolls_back(store: SqliteStore) -> None:
     registry.promote("v1", "")
     registry.promote("v2", "")
     registry.retire("v2", "to be forgotten", change="forgotten", remove=True)
-    assert (registry.current, registry.history, registry.path("v2").exists()) == ("v1", ("v1",), False)
+    assert (registry.current, registry.history, registry.path("v2").exists()) == ("v1", (PRIOR, "v1"), False)
 
 
 @pytest.mark.parametrize("name", ["v9", "../v1", "", "v1/../v1"])

@@ -94,9 +94,7 @@ def _take_back(registry: Registry, outcomes: Outcomes) -> list[str]:
     if current == PRIOR:
         return []
     info = registry.info(current)
-    known = registry.history
-    before = known[-2] if len(known) > 1 and known[-1] == current else PRIOR
-    rates, mean, _ = trials.baseline_rates(outcomes.of(before))
+    rates, mean, _ = trials.baseline_rates(outcomes.of(registry.before))
     ruling = trials.failing(
         outcomes.of(current, since=info.changed), rates, info.baseline if info.baseline is not None else mean
     )

@@ -73,7 +73,7 @@ class _State:
     trial: str = ""
     following: int = 1
     history: tuple[str, ...] = ()
-    """The versions that were promoted, in order, that a rollback can go back to; the last one is current."""
+    """What was in use, in order, that a rollback can go back to, `prior` too; the last one is current."""
     versions: Mapping[str, VersionInfo] = field(default_factory=dict)
 
 
@@ -105,8 +105,13 @@ class Registry:
 
     @property
     def history(self) -> tuple[str, ...]:
-        """The versions that were promoted and can be gone back to, oldest first; the last one is current."""
-        return self._state().history
+        """What was in use and can be gone back to, oldest first, `prior` too; the last one is current."""
+        return _used(self._state())
+
+    @property
+    def before(self) -> str:
+        """What a rollback goes back to."""
+        return _earlier(self._state())[-1]
 
     def versions(self) -> list[VersionInfo]:
         """All versions, newest first."""
@@ -179,7 +184,7 @@ class Registry:
             if previous == version:
                 raise UsageError(f"Policy {version} is in use already.")
             state = _retired(state, previous, f"{version} took its place")
-            history = (*(v for v in state.history if v != version), *((version,) if version != PRIOR else ()))
+            history = (*(v for v in _used(state) if v != version), version)
             trial = "" if state.trial == version else state.trial
             state = _status(state, version, "promoted", why, baseline=baseline)
             self._write(replace(state, current=version, history=history, trial=trial))
@@ -193,11 +198,11 @@ class Registry:
             previous = state.current
             if previous == PRIOR:
                 raise UsageError("No learnt policy is in use, so there is nothing to roll back.")
-            earlier = [v for v in state.history if v != previous and not state.versions[v].removed]
-            back = earlier[-1] if earlier else PRIOR
+            earlier = _earlier(state)
+            back = earlier[-1]
             state = _retired(state, previous, why)
             state = _status(state, back, "promoted", f"{previous} was rolled back")
-            self._write(replace(state, current=back, history=tuple(earlier)))
+            self._write(replace(state, current=back, history=earlier))
         self._tell("rolled back", back, previous, why, figures)
         return back
 
@@ -290,6 +295,17 @@ def _known(state: _State, version: str) -> VersionInfo:
     there = ", ".join(sorted(state.versions, key=_number)[-6:])
     hint = f"there are: {there}" if there else "none was made yet"
     raise UsageError(f"There is no policy version {version[:60]!r}; {hint}.")
+
+
+def _used(state: _State) -> tuple[str, ...]:
+    """The history of STATE up to what is in use; an older release left out `prior`."""
+    return state.history if state.history[-1:] == (state.current,) else (*state.history, state.current)
+
+
+def _earlier(state: _State) -> tuple[str, ...]:
+    """What was in use before what is now, without versions that are gone; `prior` where nothing is left."""
+    found = (v for v in _used(state) if v != state.current and (v == PRIOR or not state.versions[v].removed))
+    return tuple(found) or (PRIOR,)
 
 
 def _status(state: _State, version: str, status: Status, why: str, **more: Any) -> _State:
