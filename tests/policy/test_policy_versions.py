@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import random
@@ -12,6 +13,7 @@ from wornpath.core import Action, Candidate, State, UsageError
 from wornpath.policy import features, live, versions
 from wornpath.policy.evidence import Evidence
 from wornpath.policy.features import WIDTH
+from wornpath.policy.files import replace_file
 from wornpath.policy.learnt import LearntPolicy
 from wornpath.policy.network import Network, Spec
 
@@ -19,9 +21,9 @@ OFFER = [Candidate(Action.of("search_text", query=q), "llm", 0.5) for q in ("发
 STATE = State("g", {"goal": "find the invoice 发票"})
 
 
-def make() -> LearntPolicy:
+def make(seed: int = 0) -> LearntPolicy:
     spec = Spec(inputs=WIDTH, hidden=(8,), heads=("q", "success"), buckets=64)
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     evidence = Evidence()
     evidence.add_episode(["||ok|search_text query=?"], [0.7], 1.0)
     weights = {k: rng.standard_normal(s).astype(np.float32) for k, s in spec.shapes().items()}
@@ -70,6 +72,37 @@ def test_a_damaged_or_foreign_version_is_refused_with_a_sentence(tmp_path: Path,
     damage(folder)  # type: ignore[operator]
     with pytest.raises(UsageError, match=says):
         versions.load(folder)
+
+
+class Killed(BaseException):
+    """Stands for the end of the process."""
+
+
+@pytest.mark.parametrize("again", [False, True])
+@pytest.mark.parametrize("files", range(4))
+def test_a_kill_while_saving_over_a_version_leaves_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: int, again: bool
+) -> None:
+    """The process ends after so many FILES were replaced; AGAIN: so does the next one that tries."""
+    folder = versions.save(make(0), tmp_path / "v")
+    for seed in range(1, 2 + again):
+        written = []
+
+        def until_killed(file: Path, data: bytes, written: list[Path] = written) -> None:
+            if len(written) == files:
+                raise Killed
+            replace_file(file, data)
+            written.append(file)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(versions, "replace_file", until_killed)
+            with contextlib.suppress(Killed):
+                versions.save(make(seed), folder)
+        weights, expected = (p.network.weights for p in (versions.load(folder), make(seed if files == 3 else 0)))
+        assert all((weights[name] == expected[name]).all() for name in expected)
+    versions.save(make(9), folder)
+    assert sorted(p.name for p in folder.iterdir()) == ["policy.json", "policy.safetensors"]
+    assert (versions.load(folder).network.weights["q.0.bias"] == make(9).network.weights["q.0.bias"]).all()
 
 
 def test_a_policy_with_broken_weights_is_not_saved(tmp_path: Path) -> None:

@@ -3,7 +3,8 @@ pickle.
 
 The JSON names the format, the shape of the network, the meaning of its features and the digest of the arrays; a file
 that is truncated, from another program, or made for other features is refused with a sentence that says so. Both
-files are replaced whole, so a crash while saving leaves the previous version."""
+files are replaced whole, the JSON last. The arrays that it named before are kept beside them until then, so a crash while
+saving leaves the previous version."""
 
 from __future__ import annotations
 
@@ -27,6 +28,8 @@ from wornpath.policy.registry import PackageMissing
 FORMAT = "wornpath-policy"
 FORMAT_VERSION = 1
 ARRAYS, META = "policy.safetensors", "policy.json"
+KEPT = "policy-*.safetensors"
+"""The arrays of before, each under its digest, while they are being replaced."""
 
 
 def save(policy: LearntPolicy, folder: str | Path, *, info: dict[str, Any] | None = None) -> Path:
@@ -59,8 +62,11 @@ def save(policy: LearntPolicy, folder: str | Path, *, info: dict[str, Any] | Non
         "evidence": policy.evidence.as_dict(),
         "info": info or {},
     }
+    _keep_arrays(path)
     replace_file(path / ARRAYS, data)
     replace_file(path / META, json.dumps(meta, ensure_ascii=False, indent=1).encode())
+    for kept in path.glob(KEPT):
+        kept.unlink(missing_ok=True)
     return path
 
 
@@ -71,15 +77,7 @@ def load(folder: str | Path) -> LearntPolicy:
     incompatible."""
     path = Path(folder)
     meta = read_meta(path)
-    file = path / ARRAYS
-    try:
-        data = file.read_bytes()
-    except OSError as error:
-        raise UsageError(f"{file} cannot be read ({error.strerror}); the policy version is incomplete.") from None
-    if hashlib.sha256(data).hexdigest() != meta["arrays_sha256"]:
-        raise UsageError(
-            f"{file} is truncated or was changed (its digest does not match {META}); copy the version again."
-        )
+    data = _arrays(path, meta["arrays_sha256"])
     numpy_io = _safetensors()
     try:
         arrays = numpy_io.load(data)
@@ -137,6 +135,26 @@ def signature(spec: Spec) -> str:
 def version_name(algorithm: str, seed: int, episodes: int) -> str:
     """A readable name for a newly trained version, safe as a folder name."""
     return re.sub(r"[^\w.-]+", "-", f"{algorithm}-s{seed}-e{episodes}")
+
+
+def _keep_arrays(path: Path) -> None:
+    """Keep the arrays in PATH under their digest: the JSON there names them until it is replaced."""
+    if (path / ARRAYS).exists():
+        data = (path / ARRAYS).read_bytes()
+        replace_file(path / KEPT.replace("*", hashlib.sha256(data).hexdigest()), data)
+
+
+def _arrays(path: Path, digest: str) -> bytes:
+    """The arrays in PATH that have DIGEST; kept ones where a save was cut off."""
+    file = path / ARRAYS
+    try:
+        found = [one.read_bytes() for one in (file, *path.glob(KEPT))]
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read ({error.strerror}); the policy version is incomplete.") from None
+    for data in found:
+        if hashlib.sha256(data).hexdigest() == digest:
+            return data
+    raise UsageError(f"{file} is truncated or was changed (its digest does not match {META}); copy the version again.")
 
 
 def _check_heads(spec: Spec) -> None:
