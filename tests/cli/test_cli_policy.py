@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from shell import Inside, Shell, error_of
 
+from wornpath.policy.files import file_lock
+from wornpath.policy.forgetting import mark
 from wornpath.policy.registry import Registry
 from wornpath.store import SqliteStore
 
@@ -137,6 +140,28 @@ def test_learning_from_past_runs_and_forgetting_some(learnt: Inside) -> None:
     assert len(done["runs"]) == 1 and done["version"] == "v6"
     with SqliteStore(learnt.home) as store:
         assert len(list(store.episodes())) == 7 and len(store.runs()) == 12
+
+
+@pytest.mark.parametrize("command", [["learn"], ["policy", "forget", "20260102", "--yes"]])
+def test_a_learner_at_work_is_waited_for(learnt: Inside, command: list[str]) -> None:
+    """What is forgotten until then is no part of what is learnt afterwards."""
+    pytest.importorskip("torch")
+    with file_lock(learnt.home / "policies" / "learn.lock"):
+        waiting = subprocess.Popen(
+            [sys.executable, "-m", "wornpath", *command],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=learnt.environment(),
+            cwd=learnt.cwd,
+        )
+        assert waiting.stderr is not None
+        assert waiting.stderr.readline() == "Another learner is at work on these runs; waiting until it is done.\n"
+        with SqliteStore(learnt.home) as store:
+            assert store.run("20260102").counts
+            mark(store, ["20260101-000000-abc", "20260102-000000-abc"], "poisoned")
+    out, _ = waiting.communicate(timeout=180)
+    assert waiting.returncode == 0 and "v3 was made: learnt from 10 runs" in out
 
 
 def test_after_a_run(learnt: Inside) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import threading
 
 import numpy as np
 import pytest
@@ -11,9 +12,10 @@ from version_world import record_run
 
 from wornpath.core import UsageError
 from wornpath.learn.after import MIN_EPISODES, after_run, balanced, learn_afresh, train_candidate
+from wornpath.learn.forgetting import forget
 from wornpath.policy import live
 from wornpath.policy.files import file_lock
-from wornpath.policy.past import counted, lived
+from wornpath.policy.past import Lived, counted, lived
 from wornpath.policy.registry import FOLDER, Registry
 from wornpath.store import SqliteStore
 
@@ -163,9 +165,54 @@ def test_two_learners_never_work_at_once_and_no_run_is_missed(store: SqliteStore
     assert not (folder / "again").exists() and len(Registry.of(store).versions()) == 1
 
 
-def test_a_short_look_takes_the_newest_of_every_family() -> None:
-    from wornpath.policy.past import Lived
+def test_what_is_forgotten_while_a_learner_is_at_work_is_in_no_version(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log(store)
+    waits, real, seen = threading.Event(), learn, []
 
+    def person() -> None:
+        try:
+            forget(store, ["r003"], "poisoned", lambda line: waits.set())
+        finally:
+            waits.set()
+
+    def trained(episodes: list[Lived], *more: object, **options: object) -> object:
+        seen.append({e.run_id for e in episodes})
+        if len(seen) == 1:  # the log is read, the version not made yet
+            forgetting.start()
+            assert waits.wait(60)
+        return real(episodes, *more, **options)  # type: ignore[arg-type]
+
+    forgetting = threading.Thread(target=person)
+    monkeypatch.setattr("wornpath.learn.live.learn", trained)
+    after_run(store, "r011", lambda line: None)
+    forgetting.join()
+    registry = Registry.of(store)
+    assert ["r003" in runs for runs in seen] == [True, False]
+    assert [(v.version, v.removed, v.parent) for v in registry.versions()] == [("v2", False, ""), ("v1", True, "")]
+
+
+def test_who_forgets_sees_to_the_runs_that_end_meanwhile(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    log(store)
+    said: list[str] = []
+    started: list[str] = []
+    real = learn
+
+    def trained(*given: object, **options: object) -> object:
+        after_run(store, "r011", said.append)
+        return real(*given, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("wornpath.learn.after.spawn_after_run", lambda store, run_id: started.append(run_id))
+    forget(store, ["r003"], "poisoned")
+    assert started == []
+    monkeypatch.setattr("wornpath.learn.live.learn", trained)
+    forget(store, ["r005"], "poisoned")
+    assert "another learner" in said[0] and started == ["last"]
+    assert store.run("last").run_id == "r011"
+
+
+def test_a_short_look_takes_the_newest_of_every_family() -> None:
     def one(i: int, family: str) -> Lived:
         return Lived(f"{i:03d}", family, "prior", "m", 1.0, "check", 0, (None,) * 10)  # type: ignore[arg-type]
 

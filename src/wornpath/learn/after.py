@@ -1,16 +1,20 @@
 """What is done after a run, and by `wornpath learn` for the whole log: versions watched, and a new candidate trained.
 
-One learner works at a time in a home. One that finds another at work leaves word that there is more to do, and ends; the
-other then goes round again, so no run is missed and none waits."""
+One learner works at a time in a home. After a run, one that finds another at work leaves word that there is more to do, and
+ends; the other then goes round again, so no run is missed and none waits. What a person asked for (training, forgetting) waits
+its turn, and at its end starts a learner when word was left."""
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wornpath.core import UsageError
+from wornpath.learn.spawn import can_train, spawn_after_run
 from wornpath.policy.files import file_lock
 from wornpath.policy.past import Lived, counted, lived
 from wornpath.policy.promotion import watch
@@ -26,18 +30,18 @@ MIN_EPISODES, MIN_STEPS = 4, 12
 QUICK_STEPS, QUICK_RUNS = 1200, 300
 """What is looked at after a run: the newest runs, and of them so many steps, those of rare families first."""
 MAX_ROUNDS = 5
+LOCK, WORD = "learn.lock", "again"
 
 Say = Callable[[str], None]
 
 
 def after_run(store: Store, run_id: str, say: Say) -> None:
     """Watch the versions, and train a candidate on the newest runs. Safe to call at any time, from several processes."""
-    folder = store.root / FOLDER
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    word = folder / "again"
+    folder = _folder(store)
+    word = folder / WORD
     word.touch()
     for _ in range(MAX_ROUNDS):
-        with file_lock(folder / "learn.lock", wait=False) as mine:
+        with file_lock(folder / LOCK, wait=False) as mine:
             if not mine:
                 say(f"{run_id}: another learner is at work; it will see to this run too.")
                 return
@@ -49,6 +53,27 @@ def after_run(store: Store, run_id: str, say: Say) -> None:
             return
 
 
+@contextlib.contextmanager
+def only_learner(store: Store, say: Say) -> Iterator[None]:
+    """Learn, or forget, while no other learner is at work. SAY is told when one has to be waited for."""
+    folder = _folder(store)
+    try:
+        with contextlib.ExitStack() as held:
+            if not held.enter_context(file_lock(folder / LOCK, wait=False)):
+                say("Another learner is at work on these runs; waiting until it is done.")
+                held.enter_context(file_lock(folder / LOCK))
+            yield
+    finally:
+        if (folder / WORD).exists():
+            spawn_after_run(store, "last")
+
+
+def _folder(store: Store) -> Path:
+    folder = store.root / FOLDER
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
 def train_candidate(
     store: Store,
     *,
@@ -57,12 +82,11 @@ def train_candidate(
     fresh: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[VersionInfo | None, str]:
-    """Train on the log and add a candidate; it, or None, and a sentence that says what was done or why nothing was.
+    """Train on the log and add a candidate; it, or None, and a sentence that says what was done or why nothing was. The caller
+    sees to it that no other learner is at work (`only_learner`).
 
     QUICK trains for a second of CPU on the newest runs, starting from the newest version's weights. FRESH starts from
     nothing."""
-    from wornpath.learn.spawn import can_train
-
     if not can_train():
         return None, "PyTorch is missing, so nothing was trained; install it with: pip install 'wornpath[learn]'"
     recent = list(lived(store, newest=QUICK_RUNS if quick else None))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from wornpath.learn.after import Say, learn_afresh, only_learner
 from wornpath.policy.forgetting import mark, spoiled
 from wornpath.policy.registry import Registry
 
@@ -12,14 +13,18 @@ if TYPE_CHECKING:
     from wornpath.store.protocol import Store
 
 
-def forget(store: Store, runs: Sequence[str], why: str) -> dict[str, Any]:
+def forget(store: Store, runs: Sequence[str], why: str, say: Say = lambda line: None) -> dict[str, Any]:
     """Forget RUNS: mark them, remove the versions that may hold something of them, and learn again from the rest.
 
     A version that was in use is followed by one that was trained afresh without RUNS, or by the newest version in use
-    before it that never saw them where nothing can be trained (too little is left, or PyTorch is missing). Returns
-    `runs`, `removed`, `version` (in use now) and `text`."""
-    from wornpath.learn.after import learn_afresh
+    before it that never saw them where nothing can be trained (too little is left, or PyTorch is missing). A learner that
+    read RUNS before they were marked is waited for, which SAY is told; what it made is removed too. Returns `runs`,
+    `removed`, `version` (in use now) and `text`."""
+    with only_learner(store, say):
+        return _forget(store, runs, why)
 
+
+def _forget(store: Store, runs: Sequence[str], why: str) -> dict[str, Any]:
     registry = Registry.of(store)
     gone, was = spoiled(store, registry, runs), registry.current
     mark(store, runs, why)

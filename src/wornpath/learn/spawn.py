@@ -19,7 +19,7 @@ MAX_LOG = 256 * 1024
 
 
 def spawn_after_run(store: Store, run_id: str) -> bool:
-    """Start `wornpath learn --after RUN_ID` for STORE, detached, and return at once; whether it was started.
+    """Start `wornpath learn --after RUN_ID` (or `last`) for STORE, detached, and return at once; whether it was started.
 
     Nothing is started when `WORNPATH_AFTER_RUN=off`, or when there is nothing to do: PyTorch is missing and no version was
     made yet. The process outlives this one, has no terminal, runs at low priority, and writes to `learn.log` beside the

@@ -86,7 +86,7 @@ def learn(
 def _from_runs(algorithm: str, after: str, fresh: bool, seed: int, only: dict[str, Any], json: bool) -> None:
     """Learn from the store. ONLY are options that belong to environments."""
     from wornpath.cli.opening import open_store
-    from wornpath.cli.output import json_line
+    from wornpath.cli.output import json_line, note
     from wornpath.core import UsageError, to_json
 
     odd = next((name for name, value in only.items() if value), None)
@@ -94,7 +94,7 @@ def _from_runs(algorithm: str, after: str, fresh: bool, seed: int, only: dict[st
         raise UsageError(
             f"{odd} needs an environment; add --env ENV. Without it, wornpath learn learns from past runs."
         )
-    from wornpath.learn.after import after_run, train_candidate
+    from wornpath.learn.after import after_run, only_learner, train_candidate
 
     with open_store() as store:
         if after:
@@ -109,7 +109,7 @@ def _from_runs(algorithm: str, after: str, fresh: bool, seed: int, only: dict[st
         from wornpath.learn.live import LiveConfig
 
         config = LiveConfig("dqn" if algorithm == "dqn" else "ppo", seed)
-        with _bar(0, "updates") as advance:
+        with only_learner(store, note), _bar(0, "updates") as advance:
             made, said = train_candidate(store, config=config, fresh=fresh, progress=advance)
     if json:
         json_line(

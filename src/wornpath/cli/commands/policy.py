@@ -268,7 +268,7 @@ def forget(
 ) -> None:
     """Unlearn a run or a task family: mark it as forgotten and learn again without it. Its history stays; `runs rm` removes that."""
     from wornpath.cli.opening import open_store
-    from wornpath.cli.output import json_line
+    from wornpath.cli.output import json_line, note
     from wornpath.cli.terminal import confirm
     from wornpath.learn.forgetting import forget as unlearn
     from wornpath.policy.forgetting import runs_of, tainted_runs
@@ -276,7 +276,7 @@ def forget(
     with open_store() as store:
         runs = tainted_runs(store) if tainted and not what else runs_of(store, what)
         confirm(f"Forget what was learnt from {len(runs)} run{'s' if len(runs) > 1 else ''}?", yes=yes)
-        done = unlearn(store, runs, why or "a person's decision")
+        done = unlearn(store, runs, why or "a person's decision", note)
     if json:
         json_line({"type": "result", **done})
     else:
