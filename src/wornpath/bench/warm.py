@@ -8,10 +8,12 @@ first, which no run of a person's may: so only benchmarks on simulated models us
 from __future__ import annotations
 
 import contextlib
+import re
 import shlex
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from wornpath.sandbox import CellResult, Kernel, ProcessResult, Sandbox, SandboxLimits, default_sandbox
@@ -40,6 +42,7 @@ def _check(folder, code, place):
     return _os.waitstatus_to_exitcode(_os.waitpid(child, 0)[1])
 _check({folder!r}, {code!r}, {place!r})
 """
+_CELL = re.compile(r"<cell (\d+)>")
 
 
 class WarmSandbox:
@@ -55,7 +58,7 @@ class WarmSandbox:
         self.root.chmod(0o711)  # a sandbox without privileges passes through it to its own files
         self.work = self.root / "work"
         self.work.mkdir()
-        self._kernels: dict[tuple[Path, bool], Kernel] = {}
+        self._kernels: dict[tuple[Path, bool], _Outside] = {}
 
     async def __aenter__(self) -> WarmSandbox:
         return self
@@ -113,7 +116,7 @@ class WarmSandbox:
         ended = int(cell.value) if cell.value.lstrip("-").isdigit() else 1
         return ProcessResult(ended, cell.stdout, cell.error, timed_out=cell.timed_out, seconds=cell.seconds)
 
-    def _kept(self, workspace: Path, writable: bool) -> Kernel:
+    def _kept(self, workspace: Path, writable: bool) -> _Outside:
         key = (workspace.resolve(), writable)
         if key not in self._kernels:
             self._kernels[key] = _Outside(self._inner.kernel(workspace=workspace, writable=writable))
@@ -134,8 +137,10 @@ class _Outside:
 
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
+        self.cells = 0
 
     async def run(self, code: str, *, timeout: float) -> CellResult:
+        self.cells += 1
         with _temporary_files_in(None):
             return await self._kernel.run(code, timeout=timeout)
 
@@ -144,16 +149,23 @@ class _Outside:
 
 
 class _Lent:
-    """The warm kernel for one episode: emptied before its first cell, and left running at its close."""
+    """The warm kernel for one episode: emptied before its first cell, and left running at its close. Its cells are counted from 1, as in a
+    fresh one: what errors say must not depend on the episodes before."""
 
-    def __init__(self, kernel: Kernel, home: str) -> None:
+    def __init__(self, kernel: _Outside, home: str) -> None:
         self._kernel, self._home, self._clean = kernel, home, False
+        self._before = 0
 
     async def run(self, code: str, *, timeout: float) -> CellResult:
         if not self._clean:
             self._clean = True
             await self._kernel.run(_EMPTY.format(home=self._home), timeout=timeout)
-        return await self._kernel.run(code, timeout=timeout)
+            self._before = self._kernel.cells
+        done = await self._kernel.run(code, timeout=timeout)
+        return replace(done, stdout=self._numbered(done.stdout), error=self._numbered(done.error))
+
+    def _numbered(self, text: str) -> str:
+        return _CELL.sub(lambda found: f"<cell {int(found[1]) - self._before}>", text)
 
     async def close(self) -> None:
         self._clean = False
