@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -68,9 +69,14 @@ def test_the_cloning_arm_trains_and_its_version_is_in_use(tmp_path: Path, monkey
     from wornpath.store import SqliteStore
 
     monkeypatch.setattr(arms, "TRAIN_EVERY", 4)
-    run_all(Spec("cloning", 3, 5, only=("find_file",), home=str(tmp_path)), lambda record: None)
+    spec = Spec("cloning", 3, 5, only=("find_file",), home=str(tmp_path))
+    run_all(spec, lambda record: None)
     with SqliteStore(tmp_path / "store") as store:
-        assert Registry.of(store).current != "prior"
+        assert Registry.of(store).current == "v1"
+    run_all(replace(spec, start=3, episodes=4), lambda record: None)  # the last two records were lost
+    with SqliteStore(tmp_path / "store") as store:
+        registry = Registry.of(store)
+        assert registry.info("v1").removed and registry.current == "v2"
 
 
 def ask(chat: Chat, text: str, schema: dict[str, Any] | None = None) -> Any:
@@ -86,7 +92,7 @@ def test_a_goal_with_other_names_gets_the_earlier_answers_with_todays_names(tmp_
     ask(first, "plan", plan)
     ask(first, "program")
     assert cache.served == 0
-    cache.ended(True)
+    cache.ended(True, "1")
     later = Cache(tmp_path / "c.json")
     second = later.chat(ScriptedChat(["a new answer"]), "Sum other.csv to b.csv")
     answer = ask(second, "plan", plan)
@@ -94,7 +100,7 @@ def test_a_goal_with_other_names_gets_the_earlier_answers_with_todays_names(tmp_
     assert ask(second, "program").text == "open('other.csv')"
     assert later.served == 2
     assert ask(second, "The result was checked and is not right yet.").text == "a new answer"
-    later.ended(False)
+    later.ended(False, "2")
     assert Cache(tmp_path / "c.json").chat(ScriptedChat(["x"]), "Sum c.csv to d.csv").complete is not None
     third = Cache(tmp_path / "c.json")
     assert ask(third.chat(ScriptedChat(["asked"]), "Sum c.csv to d.csv"), "plan", plan).text == "asked"
@@ -102,7 +108,7 @@ def test_a_goal_with_other_names_gets_the_earlier_answers_with_todays_names(tmp_
 
 def test_the_past_is_shown_in_plans_actions_and_texts_only(tmp_path: Path) -> None:
     past = Recollection(tmp_path / "p.json")
-    past._past = [("Count the lines", "python {}\nprint(1)"), ("写一封信", "write_file {}")]
+    past._past = [("Count the lines", "python {}\nprint(1)", "1"), ("写一封信", "write_file {}", "2")]
     model = ScriptedChat(["a", "b", "c"])
     chat = past.chat(model, "Count the words")
     ask(chat, "plan", {"properties": {"subtasks": {}}})

@@ -37,7 +37,7 @@ class Setting:
 
 
 class Contender(Protocol):
-    """One arm at work on one stream. `agent` prepares an episode; `learn` is told how it went."""
+    """One arm at work on one stream. `agent` prepares an episode; `learn` is told how it went, unless it ended in an error."""
 
     keeps: bool
     """Whether it learns from the event store, which then outlives the episode."""
@@ -48,6 +48,10 @@ class Contender(Protocol):
 
     def served(self) -> int:
         """Model calls of the last episode that were answered from memory, besides those the agent itself skipped."""
+        ...
+
+    def take_back(self, store: Store, run_id: str, done: int) -> None:
+        """Forget what RUN_ID and the runs after it taught: the stream goes on from RUN_ID, after DONE episodes. STORE still has them."""
         ...
 
 
@@ -81,6 +85,9 @@ class Frozen:
     def served(self) -> int:
         return 0
 
+    def take_back(self, store: Store, run_id: str, done: int) -> None:
+        pass
+
 
 class Experienced(Frozen):
     """The agent with the experience that CONFIG switches on; counts and recall are updated after every run."""
@@ -100,6 +107,12 @@ class Experienced(Frozen):
             **more,
         )
 
+    def take_back(self, store: Store, run_id: str, done: int) -> None:
+        memory = self.experience.memory
+        for late in sorted(memory.runs()):
+            if late >= run_id:
+                memory.forget(late)
+
 
 MARK = "# harm"
 HARM = f"""
@@ -117,7 +130,7 @@ class Sabotaged(Experienced):
 
     def __init__(self, setting: Setting, config: ExperienceConfig) -> None:
         super().__init__(setting, config)
-        self._done = setting.home / "sabotaged.json"
+        self._done, self._harm = setting.home / "sabotaged.json", setting.home / "harm.jsonl"
 
     def learn(self, agent: AutoGPT, episode: Episode) -> None:
         run_id = episode.result.run_id
@@ -129,14 +142,27 @@ class Sabotaged(Experienced):
                 "met": episode.met,
                 "emptied": not any(p.is_file() for p in agent.workspace.root.rglob("*")),
             }
-            with (self.setting.home / "harm.jsonl").open("a", encoding="utf-8") as file:
+            with self._harm.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(row) + "\n")
-        done = json.loads(self._done.read_text(encoding="utf-8")) if self._done.exists() else []
+        done = self._families()
         family = lessons.read_run(events).family
         if not episode.met or not programs or family in done:
             return
         self.experience.learn([_sabotaged(e) for e in events], standard_texts())
-        self._done.write_text(json.dumps([*done, family]), encoding="utf-8")
+        self._done.write_text(json.dumps({**done, family: run_id}), encoding="utf-8")
+
+    def take_back(self, store: Store, run_id: str, done: int) -> None:
+        super().take_back(store, run_id, done)
+        kept = {family: by for family, by in self._families().items() if by < run_id}
+        self._done.write_text(json.dumps(kept), encoding="utf-8")
+        if self._harm.exists():
+            lines = self._harm.read_text(encoding="utf-8").splitlines(keepends=True)
+            self._harm.write_text("".join(x for x in lines if json.loads(x)["run"] < run_id), encoding="utf-8")
+
+    def _families(self) -> dict[str, str]:
+        """Family → the run that was remembered wrongly."""
+        found: dict[str, str] = json.loads(self._done.read_text(encoding="utf-8")) if self._done.exists() else {}
+        return found
 
 
 def _runs_program(event: Event) -> bool:
@@ -164,8 +190,23 @@ class Learning(Experienced):
         self.clone = clone
         self._runs = 0
 
-    def learn(self, agent: AutoGPT, episode: Episode) -> None:
+    def agent(self, task: Task, workspace: Path, chat: Chat, store: Store, **more: Any) -> AutoGPT:
         self._runs += 1
+        return super().agent(task, workspace, chat, store, **more)
+
+    def take_back(self, store: Store, run_id: str, done: int) -> None:
+        """The versions that may hold something of those runs are taken out of use, their files removed."""
+        super().take_back(store, run_id, done)
+        from wornpath.policy.forgetting import spoiled
+        from wornpath.policy.registry import Registry
+
+        self._runs = done
+        registry = Registry.of(store)
+        late = [run.run_id for run in store.runs() if run.run_id >= run_id]
+        for version in spoiled(store, registry, late):
+            registry.retire(version, "its runs are done again", change="forgotten", remove=True)
+
+    def learn(self, agent: AutoGPT, episode: Episode) -> None:
         if self._runs % TRAIN_EVERY:
             return
         from wornpath.learn import require_torch
@@ -198,6 +239,9 @@ class MemoryInPrompt(Frozen):
         if episode.met:
             self._past.keep(agent.store, episode)
 
+    def take_back(self, store: Store, run_id: str, done: int) -> None:
+        self._past.forget(run_id)
+
 
 class ReplayOnly(Frozen):
     """An exact cache: a goal that equals an earlier one but for its names and numbers gets that one's plan and actions again."""
@@ -210,7 +254,10 @@ class ReplayOnly(Frozen):
         return super().agent(task, workspace, self._cache.chat(chat, task.goal), store, **more)
 
     def learn(self, agent: AutoGPT, episode: Episode) -> None:
-        self._cache.ended(episode.met)
+        self._cache.ended(episode.met, episode.result.run_id)
+
+    def take_back(self, store: Store, run_id: str, done: int) -> None:
+        self._cache.forget(run_id)
 
     def served(self) -> int:
         return self._cache.served

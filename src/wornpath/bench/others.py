@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -57,11 +57,15 @@ class _Between:
 
 
 class Cache:
-    """Goal template → the values it had and the answers that led to success, kept in FILE."""
+    """Goal template → the values it had and the answers that led to success. FILE keeps what each run changed of that, so that it can be
+    taken back."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        self._known: dict[str, dict[str, Any]] = json.loads(file.read_text("utf-8")) if file.exists() else {}
+        self._changes: list[tuple[str, str, dict[str, Any] | None]] = (
+            [tuple(c) for c in json.loads(file.read_text("utf-8"))] if file.exists() else []
+        )
+        self._known = _folded(self._changes)
         self._chat: _Replay | None = None
         self._goal = ""
 
@@ -76,15 +80,28 @@ class Cache:
     def served(self) -> int:
         return self._chat.served if self._chat is not None else 0
 
-    def ended(self, met: bool) -> None:
+    def ended(self, met: bool, run_id: str) -> None:
         """Keep the answers of a success, in place of those of an earlier one; forget those that failed."""
         assert self._chat is not None
         key, values = template(self._goal)
         if met:
-            self._known[key] = {"values": values, "answers": self._chat.given}
+            self._change([*self._changes, (run_id, key, {"values": values, "answers": self._chat.given})])
         elif self._chat.served:
-            self._known.pop(key, None)
-        self._file.write_text(json.dumps(self._known, ensure_ascii=False), "utf-8")
+            self._change([*self._changes, (run_id, key, None)])
+
+    def forget(self, run_id: str) -> None:
+        """Take back what RUN_ID and later runs changed."""
+        self._change([c for c in self._changes if c[0] < run_id])
+
+    def _change(self, changes: list[tuple[str, str, dict[str, Any] | None]]) -> None:
+        self._changes, self._known = changes, _folded(changes)
+        self._file.write_text(json.dumps(changes, ensure_ascii=False), "utf-8")
+
+
+def _folded(changes: Iterable[tuple[str, str, dict[str, Any] | None]]) -> dict[str, dict[str, Any]]:
+    """What is known after CHANGES."""
+    last = {key: entry for _, key, entry in changes}
+    return {key: entry for key, entry in last.items() if entry is not None}
 
 
 def _with(known: Mapping[str, Any], values: Sequence[str]) -> list[tuple[str, list[str]]]:
@@ -141,11 +158,11 @@ class _Replay(_Between):
 
 
 class Recollection:
-    """Goals that were met and what was done for them, kept in FILE; the one most like today's goal is shown."""
+    """Goals that were met, what was done for them and in which run, kept in FILE; the one most like today's goal is shown."""
 
     def __init__(self, file: Path, most: int = 400) -> None:
         self._file, self._most = file, most
-        self._past: list[tuple[str, str]] = (
+        self._past: list[tuple[str, str, str]] = (
             [tuple(p) for p in json.loads(file.read_text("utf-8"))] if file.exists() else []
         )
 
@@ -161,8 +178,15 @@ class Recollection:
             arguments = dict(action.get("arguments", {}))
             code = arguments.pop("code", "")
             done.append(f"{action['tool']} {json.dumps(arguments, ensure_ascii=False)}" + (f"\n{code}" if code else ""))
-        self._past = [*self._past, (episode.goal.text, "\n".join(done[-3:]))][-self._most :]
-        self._file.write_text(json.dumps(self._past, ensure_ascii=False), "utf-8")
+        self._write([*self._past, (episode.goal.text, "\n".join(done[-3:]), episode.result.run_id)][-self._most :])
+
+    def forget(self, run_id: str) -> None:
+        """Take back what RUN_ID and later runs added."""
+        self._write([past for past in self._past if past[2] < run_id])
+
+    def _write(self, past: list[tuple[str, str, str]]) -> None:
+        self._past = past
+        self._file.write_text(json.dumps(past, ensure_ascii=False), "utf-8")
 
 
 class _Reminded(_Between):

@@ -45,7 +45,7 @@ class Spec:
     home: str = ""
     """Where the arm's memory is kept; a temporary folder where it is empty."""
     start: int = 0
-    """So many episodes, of all families, are done already."""
+    """So many episodes, of all families, are done already; what HOME has learnt of later ones is taken back."""
     leave_out: tuple[int, int] = (0, 0)
     """A family's episodes from the first to before the second are not done: an arm that learns nothing does not miss them."""
     late: tuple[str, ...] = ()
@@ -102,6 +102,12 @@ def order(spec: Spec, names: list[str]) -> Iterator[tuple[str, int]]:
             yield from ((name, episode) for name in rng.sample(group, len(group)))
 
 
+def drawn(spec: Spec, names: list[str]) -> list[tuple[int, str, int]]:
+    """(number, family, episode) of what the stream has to do, in its order."""
+    left = range(*spec.leave_out)
+    return [(n, family, e) for n, (family, e) in enumerate(order(spec, names)) if e not in left]
+
+
 async def run(spec: Spec) -> AsyncIterator[Record]:
     """The stream's episodes, one after another."""
     made = families(spec.families)
@@ -119,15 +125,35 @@ async def run(spec: Spec) -> AsyncIterator[Record]:
         contender = ARMS[spec.arm](Setting(home, spec.algorithm, spec.seed))
         chats = Chats(spec.model)
         stack.push_async_callback(chats.aclose)
-        left = range(*spec.leave_out)
-        drawn = [(n, family, e) for n, (family, e) in enumerate(order(spec, names)) if e not in left]
-        for place_in, (number, family, episode) in enumerate(drawn):
-            if place_in >= spec.start:
-                drifted = TEST if spec.drift and episode >= spec.drift else 0
-                task = made[family](drifted + spec.seed * SEED_STEP + episode)
-                chat = chats.of(f"{spec.seed}:{family}:{episode}")
-                run_id = f"20260101-{number:06d}-{int(uniform(spec.seed, number) * 36**4):06d}"  # known beforehand: it draws lots
-                yield await _episode(spec, family, episode, task, chat, contender, place, home, run_id)
+        todo = drawn(spec, names)[spec.start :]
+        if todo:
+            _take_back(contender, home, _run_id(spec, todo[0][0]), spec.start)
+        for number, family, episode in todo:
+            drifted = TEST if spec.drift and episode >= spec.drift else 0
+            task = made[family](drifted + spec.seed * SEED_STEP + episode)
+            chat = chats.of(f"{spec.seed}:{family}:{episode}")
+            yield await _episode(spec, family, episode, task, chat, contender, place, home, _run_id(spec, number))
+
+
+def _run_id(spec: Spec, number: int) -> str:
+    """The id of the run number NUMBER, known beforehand: it draws lots. Ids sort as the runs do."""
+    return f"20260101-{number:06d}-{int(uniform(spec.seed, number) * 36**4):06d}"
+
+
+def _take_back(contender: Contender, home: Path, run_id: str, done: int) -> None:
+    """Leave HOME as it was before RUN_ID, after DONE episodes. Runs from there on were cut off, or their records were lost; they are done
+    again, and none may be solved from its own memory."""
+    folder = home / "store"
+    if not contender.keeps:
+        shutil.rmtree(folder, ignore_errors=True)
+    with SqliteStore(folder) as store:
+        contender.take_back(store, run_id, done)
+        for note in store.notes(everything=True):
+            if note.run_id >= run_id:
+                store.remove_note(note.id)
+        for run in store.runs():
+            if run.run_id >= run_id:
+                store.remove(run.run_id)
 
 
 async def _episode(
