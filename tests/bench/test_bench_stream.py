@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from wornpath.bench import arms
-from wornpath.bench.others import Cache, Recollection
+from wornpath.bench import arms, stream
+from wornpath.bench.others import Cache, Recollection, purpose
 from wornpath.bench.stream import Record, Spec, run_all
 from wornpath.bench.warm import WarmSandbox
-from wornpath.core import Note
+from wornpath.core import ModelAnswerError, Note
 from wornpath.experience.memory import Memory
 from wornpath.llm import ScriptedChat
+from wornpath.llm.chat import Completion
+from wornpath.llm.simulated import SimulatedChat
 from wornpath.store import SqliteStore
 
 
@@ -92,6 +94,30 @@ def test_networks_are_trained_after_the_same_episodes_however_often_a_stream_was
     for start, episodes in ((0, 3), (3, 4), (3, 5)):  # the record of episode 3 was lost
         records("learning", tmp_path, start, episodes)
     assert trained == [2, 4, 4]
+
+
+class Unusable(SimulatedChat):
+    """Plans, and then answers with nothing that can be used."""
+
+    spent = 0
+
+    async def complete(
+        self, messages: Any, *, schema: Mapping[str, Any] | None = None, n: int = 1, **more: Any
+    ) -> Completion:
+        if purpose(schema) == "propose":
+            raise ModelAnswerError("This is no JSON.")
+        answer = await super().complete(messages, schema=schema, n=n, **more)
+        Unusable.spent += answer.usage.prompt + answer.usage.completion
+        return answer
+
+
+def test_what_an_episode_took_counts_although_it_broke_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream.Chats, "of", lambda self, key: Unusable(1))
+    for arm in ("frozen", "count-table", "replay-only"):
+        Unusable.spent = 0
+        (found,) = records(arm, tmp_path / arm, episodes=1)
+        assert (found.status, found.met) == ("error", False)
+        assert found.tokens == Unusable.spent > 0 and found.calls > 0
 
 
 def test_what_an_error_says_does_not_depend_on_the_episodes_before(tmp_path: Path) -> None:

@@ -17,11 +17,12 @@ from typing import Any
 
 from wornpath.bench.arms import ARMS, Algorithm, Contender, Setting
 from wornpath.bench.warm import WarmSandbox
-from wornpath.core import ModelUnavailable, SandboxUnavailable, Task, UsageError, WornpathError
+from wornpath.core import ModelUnavailable, Result, SandboxUnavailable, Task, UsageError, WornpathError
 from wornpath.guard.limits import Limits
 from wornpath.llm.chat import Chat
 from wornpath.llm.simulated.chance import uniform
 from wornpath.store import SqliteStore
+from wornpath.store.runs import RunInfo
 
 Families = Mapping[str, Callable[[int], Task]]
 TEST = 1_000_000
@@ -174,33 +175,39 @@ async def _episode(
     if not contender.keeps:
         shutil.rmtree(folder, ignore_errors=True)
     with SqliteStore(folder) as store:
-        if any(run.run_id == run_id for run in store.runs(limit=1)):
-            store.remove(run_id)  # it was cut off before its record was written
         limits = Limits(max_steps=spec.max_steps) if spec.max_steps else None
         seed = spec.seed * SEED_STEP + episode
         agent = contender.agent(task, workspace, chat, store, seed=seed, run_id=run_id, limits=limits)
         place.give(agent)
+        spent: Result | RunInfo
         try:
             done = await agent.arun()
         except (ModelUnavailable, SandboxUnavailable):
             raise  # says nothing about the model's work
         except WornpathError:
-            return Record(spec.arm, spec.seed, family, episode, False, "error", 0, 0, 0, 0, time.process_time() - began)
-        contender.learn(agent, done)
-        result, served = done.result, contender.served()
+            met, status, spent = False, "error", _recorded(store, run_id)
+        else:
+            contender.learn(agent, done)
+            met, status, spent = done.met, str(done.result.status), done.result
+        served = contender.served()
     return Record(
         spec.arm,
         spec.seed,
         family,
         episode,
-        done.met,
-        result.status,
-        sum(result.tokens.values()),
-        result.llm_calls - served,
-        result.skipped_llm_calls + served,
-        result.steps,
+        met,
+        status,
+        sum(spent.tokens.values()),
+        spent.llm_calls - served,
+        spent.skipped_llm_calls + served,
+        spent.steps,
         round(time.process_time() - began, 4),
     )
+
+
+def _recorded(store: SqliteStore, run_id: str) -> RunInfo:
+    """What RUN_ID took until it broke off, as its events tell."""
+    return next((run for run in store.runs(limit=1) if run.run_id == run_id), RunInfo(run_id))
 
 
 class Place:
