@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import multiprocessing as mp
+import os
+from multiprocessing.connection import wait
 from pathlib import Path
 
 import pytest
 
-from wornpath.bench.recurring import recurring
-from wornpath.bench.stream import Spec, families, order
+from wornpath.bench.recurring import recurring, run_specs
+from wornpath.bench.stream import Record, Spec, families, order
 from wornpath.cli import main
-from wornpath.core import UsageError
+from wornpath.core import ModelUnavailable, UsageError
 
 Capture = pytest.CaptureFixture[str]
 TWO = ("tidy", "triage_log")
@@ -93,3 +96,66 @@ def test_what_does_not_exist_is_named(arguments: list[str], told: str, capsys: C
         main(["bench", "recurring", "--episodes", "1", "--arm", "frozen", *arguments])
     assert end.value.code == UsageError.exit_code
     assert told in capsys.readouterr().err
+
+
+FAMILIES = """
+import os, signal
+from wornpath.core import ModelUnavailable, Task
+
+HERE = os.path.dirname(__file__)
+
+
+def hello():
+    return Task("Say hello", {}, ("true",))
+
+
+def killed(seed):
+    if seed == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return hello()
+
+
+def later(seed):
+    "The first stream waits for a word; the second breaks off after its first episode."
+    if seed == 0:
+        open(os.path.join(HERE, "word")).close()
+    if seed == 10_001:
+        raise ModelUnavailable("There is no model.")
+    return hello()
+
+
+FAMILIES = {"killed": killed, "later": later}
+"""
+
+
+def own_families(folder: Path) -> str:
+    file = folder / "families_that_break_off.py"
+    file.write_text(FAMILIES)
+    return str(file)
+
+
+def test_a_stream_that_is_killed_ends_the_benchmark_with_a_word(tmp_path: Path) -> None:
+    found: list[Record] = []
+    spec = Spec("frozen", 0, 3, families=own_families(tmp_path), only=("killed",))
+    with pytest.raises(ModelUnavailable, match=r"arm frozen on seed 0 .* \(exit code -9\).* repeat the command"):
+        run_specs([spec], found.append, jobs=2)
+    assert [r.episode for r in found] == [0]
+
+
+def test_records_of_the_other_stream_are_kept_when_one_ends_early(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "word")
+    found: list[Record] = []
+
+    def take(record: Record) -> None:
+        found.append(record)
+        if len(found) == 1:  # of the stream that breaks off: the other waits
+            streams = mp.active_children()
+            wait([process.sentinel for process in streams])
+            (tmp_path / "word").open("w").close()
+            for process in streams:
+                process.join()
+
+    of = {"families": own_families(tmp_path), "only": ("later",)}
+    with pytest.raises(ModelUnavailable, match="There is no model"):
+        run_specs([Spec("frozen", 1, 3, **of), Spec("frozen", 0, 3, **of)], take, jobs=2)  # type: ignore[arg-type]
+    assert [(r.seed, r.episode) for r in found] == [(1, 0), (0, 0), (0, 1), (0, 2)]

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import multiprocessing as mp
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from typing import Any
 
@@ -52,42 +54,76 @@ def run_specs(specs: Iterable[Spec], take: Take, jobs: int = 1) -> None:
         for spec in specs:
             run_all(spec, take)
         return
-    context = mp.get_context("spawn")
-    results: Any = context.SimpleQueue()
-    waiting, running = deque(specs), dict[int, BaseProcess]()
-    number = 0
+    waiting, running = deque(specs), list[_Stream]()
     try:
         while waiting or running:
             while waiting and len(running) < jobs:
-                process: BaseProcess = context.Process(target=_work, args=(number, waiting.popleft(), results))
-                process.start()
-                running[number] = process
-                number += 1
-            item = results.get()
-            if isinstance(item, Record):
-                take(item)
-                continue
-            ended, error = item
-            running.pop(ended).join()
-            if error:
-                raise ModelUnavailable(error)
+                running.append(_Stream(waiting.popleft()))
+            wait([end for stream in running for end in (stream.said, stream.process.sentinel)])
+            for stream in list(running):
+                if not stream.hear(take):
+                    running.remove(stream)
+                    stream.close()
+                    if stream.error:
+                        raise ModelUnavailable(stream.error)
     finally:
-        for process in running.values():
-            process.join(3)  # Ctrl-C reached it too: let it tidy up
-            process.terminate()
-            process.join()
+        for stream in running:
+            stream.process.join(3)  # Ctrl-C reached it too: let it tidy up
+            stream.process.terminate()
+            stream.process.join()
+        for stream in running:
+            stream.hear(take)
+            stream.close()
 
 
-def _work(number: int, spec: Spec, results: Any) -> None:
-    """A stream in a process of its own. It always says that it ended."""
+class _Stream:
+    """The stream of SPEC in a process of its own, which sends its records, and at its end what went wrong or nothing."""
+
+    def __init__(self, spec: Spec) -> None:
+        self.spec = spec
+        self.error = ""
+        context = mp.get_context("spawn")
+        self.said, says = context.Pipe(duplex=False)
+        self.process: BaseProcess = context.Process(target=_work, args=(spec, says))
+        self.process.start()
+        says.close()
+
+    def hear(self, take: Take) -> bool:
+        """Give TAKE the records that were sent; whether more may come. `error` says why not, where the end was early."""
+        alive = self.process.is_alive()
+        for item in self._sent():
+            if not isinstance(item, Record):
+                self.error = item
+                return False
+            take(item)
+        if not alive:
+            self.error = (
+                f"The process of the arm {self.spec.arm} on seed {self.spec.seed} ended without a word (exit code {self.process.exitcode}),"
+                " maybe killed for want of memory; repeat the command, which goes on from the episodes in its file."
+            )
+        return alive
+
+    def _sent(self) -> Iterator[Any]:
+        """What was sent and not heard yet; one that was killed may have left half an item."""
+        with suppress(EOFError, OSError):
+            while self.said.poll():
+                yield self.said.recv()
+
+    def close(self) -> None:
+        self.process.join()
+        self.said.close()
+
+
+def _work(spec: Spec, says: Any) -> None:
+    """A stream in a process of its own. It says that it ended, unless it is killed."""
     error = ""
     try:
-        run_all(spec, results.put)
+        run_all(spec, says.send)
     except KeyboardInterrupt:
         error = "The benchmark was interrupted."
     except Exception as problem:
         error = f"The stream of the arm {spec.arm} on seed {spec.seed} ended early: {problem or type(problem).__name__}"
-    results.put((number, error))
+    says.send(error)
 
 
 def summary(records: Iterable[Record]) -> dict[str, Any]:
