@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import random
 
@@ -9,7 +10,18 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wornpath.bench.report import Table, against, arm_figures, curve, interval, per_met, ratios, report, skip_price
+from wornpath.bench.report import (
+    Table,
+    against,
+    arm_figures,
+    curve,
+    fewer_interval,
+    interval,
+    per_met,
+    ratios,
+    report,
+    skip_price,
+)
 from wornpath.bench.stream import Record
 
 
@@ -41,6 +53,41 @@ def test_no_goal_met_costs_without_bound() -> None:
     table = Table.of([record("x", 0, e, False, 100) for e in range(4)])
     assert math.isinf(arm_figures(table, "x", np.ones(4, dtype=bool))["tokens_per_met"])
     assert math.isinf(per_met(np.ones((1, 2)), np.zeros((1, 2))))
+
+
+def test_what_is_not_known_or_has_no_bound_is_none_in_json() -> None:
+    """Of six episodes learning met the last one or none, frozen none: how many times fewer tokens that takes has no bound or is not known,
+    and with no success in most samples it may be anything."""
+    for met in (False, True):
+        found = [record("frozen", 0, e, False, 100) for e in range(6)]
+        found += [record("learning", 0, e, met and e == 5, 100) for e in range(6)]
+        figures = report(found, rounds=200)
+        late = json.loads(json.dumps(figures, allow_nan=False))["learning"]["last_third"]
+        assert (late["times_fewer_tokens"], late["times_fewer_tokens_ci95"]) == (None, [0.0, None])
+        assert figures["frozen"]["last_third"]["tokens_per_met_ci95"] == [None, None]
+
+
+def test_samples_in_which_no_arm_met_anything_widen_the_interval() -> None:
+    base, own = np.full(100, 600.0), np.full(100, 200.0)
+    assert fewer_interval(base, own) == [3.0, 3.0]
+    base[:5], own[:5] = np.inf, np.inf
+    assert fewer_interval(base, own) == [0.0, math.inf]
+    base[:5] = 600.0
+    assert fewer_interval(base, own) == [0.0, 3.0], "where only the arm met none it is no times fewer"
+
+
+def test_an_episode_in_which_nothing_was_asked_takes_times_fewer_without_bound() -> None:
+    found = [record(arm, 0, e, True, 100 * (arm == "frozen")) for arm in ("frozen", "learning") for e in range(6)]
+    late = report(found, rounds=50)["learning"]["last_third"]
+    assert (late["times_fewer_tokens"], late["times_fewer_tokens_ci95"]) == (None, [None, None])
+
+
+def test_samples_without_an_episode_say_nothing_of_success() -> None:
+    """Frozen did one of the late draws only, so half of the samples or so have none of its episodes."""
+    found = [record("learning", 0, e, True, 100) for e in range(6)] + [record("frozen", 0, 5, True, 100)]
+    late = report(found, rounds=200)
+    assert late["frozen"]["last_third"]["success_ci95"] == [1.0, 1.0]
+    assert late["learning"]["last_third"]["success_gain_ci95"] == [0.0, 0.0]
 
 
 def test_arms_are_compared_on_the_same_draws() -> None:

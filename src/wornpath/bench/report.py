@@ -1,11 +1,13 @@
 """Figures from the records of streams: success, tokens for each goal met, and their intervals.
 
 Arms meet the same draws, so they are compared draw by draw. Intervals are percentile bootstraps in two steps, seeds and then the draws
-within them, a draw being one episode of one family with all its steps.
+within them, a draw being one episode of one family with all its steps. Here what has no bound is infinite and what is not known NaN; in
+`report`, which is made for JSON, both are None.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -69,20 +71,33 @@ def resamples(
 
 
 def ratios(above: Array, below: Array, rounds: int = ROUNDS, seed: int = 0) -> Array:
-    """Bootstrap samples of sum(ABOVE) / sum(BELOW), both of shape (seeds, draws); infinite where nothing is below."""
+    """Bootstrap samples of sum(ABOVE) / sum(BELOW), both of shape (seeds, draws); infinite where nothing is below, NaN where nothing is
+    above either."""
     rows, columns = resamples((above.shape[0], above.shape[1]), rounds, seed)
     out = np.empty(len(rows))
     for i in range(len(rows)):
         picked = rows[i][:, None], columns[i]
-        under = np.nansum(below[picked])
-        out[i] = np.nansum(above[picked]) / under if under else np.inf
+        out[i] = quotient(np.nansum(above[picked]), np.nansum(below[picked]))
     return out
 
 
+def quotient(above: Any, below: Any) -> Any:
+    """ABOVE / BELOW, of numbers or arrays: infinite where only BELOW is 0; NaN where both are 0, and where both are infinite."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.divide(above, below)
+
+
 def interval(samples: Array) -> list[float]:
-    """The 95 % percentile interval."""
-    low, high = np.percentile(samples, [2.5, 97.5], method="nearest")
+    """The 95 % percentile interval of the samples that are known."""
+    low, high = np.percentile(_known(samples), [2.5, 97.5], method="nearest")
     return [_round(low), _round(high)]
+
+
+def fewer_interval(base: Array, own: Array) -> list[float]:
+    """The interval of BASE / OWN, samples of tokens for each goal met. One in which neither met any may be anything: it counts as 0 at the
+    lower end and as without bound at the upper."""
+    fewer, neither = quotient(base, own), np.isinf(base) & np.isinf(own)
+    return [interval(np.where(neither, 0.0, fewer))[0], interval(np.where(neither, np.inf, fewer))[1]]
 
 
 def per_met(tokens: Array, met: Array) -> float:
@@ -113,12 +128,13 @@ def against(table: Table, arm: str, base: str, draws: npt.NDArray[np.bool_], rou
         return np.where(both, table.arms[which][name], np.nan)[:, draws]
 
     ours, theirs = of(arm, "met"), of(base, "met")
-    fewer = ratios(of(base, "tokens"), theirs, rounds) / np.maximum(ratios(of(arm, "tokens"), ours, rounds), 1e-9)
     gain = ratios(ours - theirs, both[:, draws].astype(float), rounds)
     own, base_cost = per_met(of(arm, "tokens"), ours), per_met(of(base, "tokens"), theirs)
     return {
-        "times_fewer_tokens": _round(base_cost / own if own else float("inf")),
-        "times_fewer_tokens_ci95": interval(fewer),
+        "times_fewer_tokens": _round(quotient(base_cost, own)),
+        "times_fewer_tokens_ci95": fewer_interval(
+            ratios(of(base, "tokens"), theirs, rounds), ratios(of(arm, "tokens"), ours, rounds)
+        ),
         "success_gain": _round(np.nansum(ours - theirs) / max(both[:, draws].sum(), 1)),
         "success_gain_ci95": interval(gain),
     }
@@ -141,7 +157,7 @@ def skip_price(table: Table, arm: str, base: str = "frozen", rounds: int = ROUND
         "failed": _round(failed.sum() / one.sum()),
         "failed_frozen": _round(usual.sum() / one.sum()),
         "price": _round((failed - usual).sum() / one.sum()),
-        "price_upper95": _round(np.percentile(price, 95)),
+        "price_upper95": _round(np.percentile(_known(price), 95)),
         "calls_skipped": _round(skipped / (calls + skipped)),
     }
 
@@ -156,7 +172,8 @@ def curve(table: Table, arm: str, width: int = 10, rounds: int = 400) -> list[di
 
 
 def report(records: Sequence[Record], *, base: str = "frozen", rounds: int = ROUNDS) -> dict[str, Any]:
-    """All figures: each arm on the whole stream, its first 50 episodes and its last third, by family too; beside BASE; the skip price."""
+    """All figures: each arm on the whole stream, its first 50 episodes and its last third, by family too; beside BASE; the skip price. Fit
+    for JSON: what has no bound or is not known is None."""
     table = Table.of(records)
     late, early = table.last(), table.episodes < 50
     out: dict[str, Any] = {}
@@ -171,8 +188,22 @@ def report(records: Sequence[Record], *, base: str = "frozen", rounds: int = ROU
             name: arm_figures(table, arm, late & table.of_family(name), min(rounds, 400))
             for name in sorted(set(table.families))
         }
-        out[arm] = row
+        out[arm] = _finite(row)
     return out
+
+
+def _known(samples: Array) -> Array:
+    """SAMPLES without those that are not known, where there are others."""
+    known = samples[~np.isnan(samples)]
+    return known if len(known) else samples[:1]
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _finite(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_finite(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _round(value: Any) -> float:
