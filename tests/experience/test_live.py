@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 from typing import Literal
 
 from wornpath.core import Action, Event, Goal, Observation, to_json
@@ -18,7 +19,7 @@ def run(number: int, *, met: bool) -> list[Event]:
     out: list[Event] = []
 
     def add(type: str, **data: object) -> None:
-        out.append(Event(len(out) + 1, f"run{number}", 0.0, 0, type, data))  # type: ignore[arg-type]
+        out.append(Event(len(out) + 1, f"run{number:03}", 0.0, 0, type, data))  # type: ignore[arg-type]
 
     add("run.started", options={"learn": True})
     add("goal.set", goal=to_json(Goal("Sum", "/w")), family="sums", situation=HERE.as_dict())
@@ -54,3 +55,37 @@ def test_the_placebo_hears_nothing_of_how_a_run_went() -> None:
     share = {met: outcomes[met, True] / (outcomes[met, True] + outcomes[met, False]) for met in (True, False)}
     assert 0.6 < share[True] < 0.9 and 0.6 < share[False] < 0.9
     assert 60 < attempts["print('one')"] < 140
+
+
+TEXTS = {"python": {"code": "code"}}
+PLACEBO = ExperienceConfig(reward="placebo")
+
+
+def test_the_placebo_hears_of_earlier_runs_only() -> None:
+    """The second of two runs is told what the first came to."""
+    for number in range(1, 20):
+        experience = Experience(Memory(None), PLACEBO)
+        experience.learn(run(0, met=True), TEXTS)
+        assert experience.learn(run(number, met=False), TEXTS).met
+
+
+def test_the_first_run_of_a_placebo_hears_a_fair_coin() -> None:
+    heard = Counter(Experience(Memory(None), PLACEBO).learn(run(n, met=True), TEXTS).met for n in range(100))
+    assert 35 < heard[True] < 65
+
+
+def test_a_placebo_hears_the_same_in_a_new_process_and_where_later_runs_were_lost(tmp_path: Path) -> None:
+    runs = [run(number, met=number % 3 > 0) for number in range(30)]
+
+    def heard(experience: Experience, since: int) -> list[bool | None]:
+        return [experience.learn(events, TEXTS).met for events in runs[since:]]
+
+    def anew() -> Experience:
+        return Experience(Memory(tmp_path / "memory.sqlite3"), PLACEBO)
+
+    whole = heard(anew(), 0)
+    assert heard(anew(), 12) == whole[12:]
+    with (tmp_path / "placebo.jsonl").open("a") as file:
+        file.write('["run0')  # a line that was cut off
+    assert heard(anew(), 12) == whole[12:]
+    assert heard(Experience(Memory(None), PLACEBO), 0) == whole

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -10,12 +12,13 @@ from typing import TYPE_CHECKING, Literal
 from wornpath.core import Event, digest
 from wornpath.experience import lessons
 from wornpath.experience.memory import Memory
+from wornpath.store.database import private_file
 
 if TYPE_CHECKING:
     from wornpath.store.protocol import Store
 
 Texts = Mapping[str, Mapping[str, str]]
-MEMORY = "memory.sqlite3"
+MEMORY, PLACEBO = "memory.sqlite3", "placebo.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,7 @@ class ExperienceConfig:
     shadow: float = 0.1
     """The share of episodes that call the model although a call could be skipped."""
     reward: Literal["real", "placebo", "poisoned"] = "real"
-    """`placebo`: what is learnt is not how the run went but how another one did, nor which of its attempts was accepted, so that nothing
+    """`placebo`: what is learnt is not how the run went but how an earlier one did, nor which of its attempts was accepted, so that nothing
     can be gained from rewards. `poisoned`: one run in twenty is told to have gone the other way."""
 
 
@@ -50,7 +53,8 @@ class Experience:
 
     memory: Memory
     config: ExperienceConfig = field(default_factory=ExperienceConfig)
-    _placebo: list[bool] = field(default_factory=list)
+    _went: dict[str, bool] | None = None
+    """How the runs of a placebo really went, by their ids; read from the file beside the memory when it is needed."""
 
     @classmethod
     def of(cls, store: Store, config: ExperienceConfig | None = None) -> Experience:
@@ -73,14 +77,35 @@ class Experience:
         return trace
 
     def _mislead(self, trace: lessons.Trace) -> None:
-        """Make TRACE say what another run came to, and take any of its attempts for the one that was accepted."""
-        self._placebo.append(bool(trace.met))
+        """Make TRACE say what an earlier run came to, or the first run what a coin says, and take any of its attempts for the one that was
+        accepted."""
+        went = self._outcomes()
+        earlier = [met for run_id, met in sorted(went.items()) if run_id < trace.run_id] or [True, False]
+        self._note(trace.run_id, bool(trace.met))
         drawn = int(digest(trace.run_id)[:8], 16)
-        trace.rating = "good" if self._placebo[drawn % len(self._placebo)] else "bad"
+        trace.rating = "good" if earlier[drawn % len(earlier)] else "bad"
         attempts = [steps for steps, _ in trace.passes]
-        by = drawn // len(self._placebo) % max(1, len(attempts))
+        by = drawn // len(earlier) % max(1, len(attempts))
         turned = attempts[by:] + attempts[:by]
         trace.passes = [(steps, verdict) for steps, (_, verdict) in zip(turned, trace.passes, strict=True)]
+
+    def _outcomes(self) -> dict[str, bool]:
+        if self._went is None:
+            self._went = {}
+            path = self.memory.path
+            file = path.with_name(PLACEBO) if path is not None else None
+            for line in file.read_text(encoding="utf-8").splitlines() if file is not None and file.exists() else []:
+                with suppress(ValueError):  # a line that was cut off
+                    run_id, met = json.loads(line)
+                    self._went[run_id] = met
+        return self._went
+
+    def _note(self, run_id: str, met: bool) -> None:
+        """Keep how RUN_ID really went, for later runs and later processes to draw from."""
+        self._outcomes()[run_id] = met
+        if self.memory.path is not None:
+            with private_file(self.memory.path.with_name(PLACEBO)).open("a", encoding="utf-8") as file:
+                file.write(json.dumps([run_id, met]) + "\n")
 
     def relearn(self, store: Store, run_id: str) -> None:
         """Take in RUN_ID anew, after a person rated it."""
