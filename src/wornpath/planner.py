@@ -85,8 +85,8 @@ class Planner:
 
     def messages(self, goal: Goal, overview: str, notes: list[str]) -> list[Message]:
         sizes = self.chat.sizes
-        fitting = newest_within(notes, sizes.state // 2)
-        known = f"\nKnown: {'; '.join(fitting)}" if fitting else ""
+        fitting = clip("; ".join(newest_within(notes, sizes.state // 2)), sizes.state // 2)
+        known = f"\nKnown: {fitting}" if fitting else ""
         text = f"Goal: {clip(goal.text, sizes.argument_context)}\nFiles: {clip(overview, sizes.state // 2)}{known}"
         return [{"role": "system", "content": SYSTEM}, {"role": "user", "content": text}]
 

@@ -11,6 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wornpath import Goal, Plan, ScriptedChat
+from wornpath.experience.text import identifiers
+from wornpath.llm.tokens import count
 from wornpath.planner import KINDS, Planner, carried
 
 FILES = {"sales.csv", "notes.txt"}
@@ -26,6 +28,26 @@ def plan(goal: str, *subtasks: tuple[str, str, str]) -> Plan:
 
 def outputs(made: Plan) -> list[list[str]]:
     return [[p.path for p in s.predicates if p.kind == "exists"] for s in made.subtasks]
+
+
+@pytest.mark.parametrize("notes", [[f"note number {i} of this folder" for i in range(400)], ["and that " * 9000]])
+def test_notes_take_their_share_of_the_prompt_and_no_more(notes: list[str]) -> None:
+    [_, bare], [_, noted] = (
+        planner.messages(Goal("Sum it"), "a.csv", []),
+        planner.messages(Goal("Sum it"), "a.csv", notes),
+    )
+    taken = count(str(noted["content"])) - count(str(bare["content"]))
+    assert 0 < taken <= planner.chat.sizes.state // 2 + 5
+    assert "note number 399" in str(noted["content"]) or len(notes) == 1, "the newest stay"
+
+
+@pytest.mark.parametrize("word", ["a", "中", "1-", "a.", "as", "x_"])
+def test_a_very_long_word_is_read_at_once(word: str) -> None:
+    """Where the time grew with the square of the length, these took minutes."""
+    goal = Goal(f"Write {word * 50_000} to out7.csv")
+    made = planner.read(json.dumps({"subtasks": [{"do": "Write it", "kind": "write", "output": "out7.csv"}]}), goal)
+    assert outputs(made) == [["out7.csv"]]
+    assert planner.read("{}", goal).subtasks and "out7" in identifiers(goal.text)
 
 
 def test_looking_at_files_before_a_computation_is_no_subtask() -> None:
