@@ -66,7 +66,8 @@ def random_return(seed: int) -> Run:
 
 
 def ours(algorithm: str, steps: int, seed: int, evaluations: int) -> Run:
-    """Train for STEPS; the value is the mean of EVALUATIONS evaluations, spread over the last tenth of training."""
+    """Train for STEPS; the value is the mean of EVALUATIONS evaluations, spread over the last tenth of training. They fall on steps, as
+    Stable-Baselines3's do: at the end of an episode the policy has often just got worse."""
     import gymnasium
 
     from wornpath.learn.dqn import classic
@@ -83,21 +84,25 @@ def ours(algorithm: str, steps: int, seed: int, evaluations: int) -> Run:
     def best(observation: Any) -> int:
         return int(trainer.learner.network.view().scores(head, np.asarray(observation, dtype=np.float32)).argmax())
 
-    def watch(row: dict[str, Any]) -> None:
-        nonlocal spent
-        while due and row["steps"] >= due[0]:
-            due.pop(0)
-            started = time.process_time()
-            scores.append(_score(best, seed, EPISODES))
-            spent += time.process_time() - started
+    class Watched(gymnasium.Wrapper[Any, Any, Any, Any]):
+        taken = 0
+
+        def step(self, action: Any) -> Any:
+            nonlocal spent
+            self.taken += 1
+            while due and self.taken >= due[0]:
+                due.pop(0)
+                started = time.process_time()
+                scores.append(_score(best, seed, EPISODES))
+                spent += time.process_time() - started
+            return self.env.step(action)
 
     started = time.process_time()
     trainer = Trainer(
-        lambda s: gymnasium.make("CartPole-v1"),
+        lambda s: Watched(gymnasium.make("CartPole-v1")),
         "dqn" if algorithm == "dqn" else "ppo",
         TrainOptions(steps=steps, seed=seed),
         config,
-        progress=watch,
     )
     trainer.train()
     return Run(float(np.mean(scores)), time.process_time() - started - spent, trainer.learner.updates)
