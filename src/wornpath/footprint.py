@@ -60,7 +60,9 @@ class Footprint:
         return {"retracted": self.put_back(changed)} if self.snapshot.missing(changed) else {}
 
     def whole(self, tool: Tool, seen: Observation) -> Observation:
-        """SEEN, without what a program did before it failed where that displaced files: half a job is in the way of the next attempt."""
+        """SEEN, which TOOL just brought, without what a program did before it failed where that displaced files: half a job is in the way
+        of the next attempt."""
+        self.snapshot.close(seen.changed)
         if tool.risk != "execute" or seen.result not in ("error", "timeout") or not self.snapshot.missing(seen.changed):
             return seen
         back = set(self.put_back(seen.changed))

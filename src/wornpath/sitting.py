@@ -82,6 +82,7 @@ def assemble(agent: AutoGPT, chat: Chat, folder: Path) -> Actor:
     context.before_write, context.remember, context.made = snapshot.keep, actor.remember, snapshot.added
     if session.started:
         _restore(agent, recaller)
+        snapshot.close()  # what was cut off is over; what changes from now on until the next action is not the run's
         actor.footprint.restore()
         session.record(
             "run.resumed", {"pid": os.getpid(), "options": {"limits": to_data(agent.limits), **_rules(agent)}}

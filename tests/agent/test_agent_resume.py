@@ -20,6 +20,7 @@ from wornpath.core import Action, Event, Rule, UsageError, to_json
 from wornpath.experience import Tracker
 from wornpath.guard import ApprovalAnswer, Limits, Session
 from wornpath.store import SqliteStore
+from wornpath.store.snapshot import run_snapshot
 
 EVENTS = 34
 SEED = 20261123
@@ -137,6 +138,62 @@ def test_the_same_agent_goes_on_after_a_stop(make: Make, work: Path) -> None:
     assert agent.run().result.status == "paused"
     run = agent.run_id
     assert agent.run().result.status == "unverified" and agent.run_id == run
+
+
+def user_at_work(work: Path) -> dict[str, str]:
+    """What a user changes in the workspace while a run does not, and all files that are there then."""
+    with (work / "notes.txt").open("a") as file:
+        file.write("mine\n")
+    (work / "new-by-user.txt").write_text("mine\n")
+    (work / "keep.txt").unlink()
+    return contents(work)
+
+
+def contents(work: Path) -> dict[str, str]:
+    return {path.name: path.read_text() for path in work.iterdir()}
+
+
+PROGRAM = "open('totals.csv', 'a').write('1\\n')\nopen('log.txt', 'w').write('done')"
+
+
+@pytest.mark.parametrize("status", ["budget", "paused"])
+def test_undo_leaves_what_the_user_changed_between_two_sittings(make: Make, work: Path, status: str) -> None:
+    for name in ("notes.txt", "keep.txt"):
+        (work / name).write_text("old\n")
+    limits = Limits(max_steps=1) if status == "budget" else Limits()
+    agent = make(actions=[act("python")], texts=[PROGRAM], limits=limits)
+    if status == "paused":
+        agent.listeners.append(lambda e: agent.request_stop() if e.type == "action.finished" else None)
+    assert agent.run().result.status == status and (work / "log.txt").exists()
+    users = user_at_work(work)
+    model = chat(actions=[act("shell", command="echo 1 >> totals.csv"), FINISH])
+    with AutoGPT.resume(agent.run_id, store=agent.store, model=model, limits=Limits(max_steps=8)) as resumed:
+        assert resumed.run().result.steps >= 2
+    assert (work / "totals.csv").read_text() == "1\n1\n"
+    snapshot = run_snapshot(agent.store, agent.store.run(agent.run_id))
+    assert [change.path for change in snapshot.changes()] == ["log.txt", "totals.csv"]
+    assert snapshot.undo().conflicts == ()
+    assert contents(work) == {name: users[name] for name in ("notes.txt", "new-by-user.txt")}
+
+
+def test_undo_leaves_what_the_user_changed_between_two_steps(make: Make, work: Path) -> None:
+    for name in ("notes.txt", "keep.txt"):
+        (work / name).write_text("old\n")
+    users: list[dict[str, str]] = []
+
+    def at_work(event: Event) -> None:
+        if event.type == "evaluation.made" and not users:  # after the first step
+            users.append(user_at_work(work))
+
+    looking = act("shell", command="ls")
+    make(actions=[looking, act("python"), FINISH], texts=[PROGRAM], on_event=at_work).run()
+    agent = make(actions=[looking, FINISH])
+    agent.listeners.append(lambda e: (work / "late.txt").write_text("mine") if e.type == "action.finished" else None)
+    agent.run()
+    assert users and {"totals.csv", "late.txt"} <= contents(work).keys()
+    for run in agent.store.runs():
+        assert run_snapshot(agent.store, run).undo().conflicts == ()
+    assert contents(work) == {name: users[0][name] for name in ("notes.txt", "new-by-user.txt")} | {"late.txt": "mine"}
 
 
 def test_a_cancelled_run_is_paused(make: Make) -> None:

@@ -198,7 +198,7 @@ def test_diff_and_undo(inside: Inside) -> None:
     (inside.cwd / "b.txt").write_text("mine now\n")
     out, err = inside.say("undo", "last", "--yes", code=3)
     assert "restored  a.txt" in out
-    assert "left alone  b.txt: it changed after the run" in err
+    assert "left alone  b.txt: it was changed since, not by the run" in err
     assert (inside.cwd / "a.txt").read_text() == "old\n"
     assert (inside.cwd / "b.txt").read_text() == "mine now\n"
 

@@ -44,7 +44,7 @@ def picture(root: Path) -> dict[str, tuple[object, ...]]:
 class Vandal:
     """Random changes. With a snapshot, it asks for each as the tools do; without, it just does them, as a program would."""
 
-    def __init__(self, root: Path, seed: int, snapshot: Snapshot | None = None) -> None:
+    def __init__(self, root: Path, seed: float, snapshot: Snapshot | None = None) -> None:
         self.root, self.random, self.snapshot = root, random.Random(seed), snapshot
 
     def work(self, times: int) -> None:
@@ -218,7 +218,7 @@ def test_what_changed_after_the_run_is_left_alone_unless_forced(snapshot: Snapsh
     report = snapshot.undo()
     assert (report.restored, report.removed) == (("sub/deep.txt",), ("made/by-run.txt",))
     assert report.conflicts == ("new.txt", "old.txt")
-    assert report.why == dict.fromkeys(report.conflicts, "it changed after the run ended")
+    assert report.why == dict.fromkeys(report.conflicts, "it was changed since, not by the run")
     assert (root / "old.txt").read_text() == (root / "new.txt").read_text() == "the user's"
     assert (root / "made" / "mine.txt").exists()
     report = snapshot.undo(force=True)
@@ -409,6 +409,172 @@ def test_a_deep_tree_is_no_trouble(snapshot: Snapshot, root: Path) -> None:
     snapshot.keep("d")
     assert snapshot.changes() == []
     subprocess.run(["rm", "-rf", str(root / "d")], check=True)
+
+
+# -- what others change meanwhile --------------------------------------------------------------------
+
+
+@settings(deadline=None, max_examples=30)
+@given(seed=st.integers(0, 10**9), killed=st.booleans())
+def test_undo_takes_back_the_runs_changes_and_no_others(seed: int, killed: bool) -> None:
+    rng = random.Random(seed)
+    with tempfile.TemporaryDirectory(prefix="wornpath-test-") as folder:
+        root, run = Path(folder, "w"), Path(folder, "run")
+        mine, theirs = root / "run", root / "user"
+        for place in (mine, theirs):
+            place.mkdir(parents=True)
+            Vandal(place, rng.random()).work(20)
+        before = picture(mine)
+        snapshot = Snapshot(run, root)
+        for _ in range(4):
+            Vandal(theirs, rng.random()).work(rng.randint(0, 8))
+            snapshot.keep(rng.choice([None, "run"]))
+            Vandal(mine, rng.random()).work(rng.randint(0, 8))
+            snapshot.close()
+            if rng.random() < 0.3:
+                snapshot = Snapshot(run, root)
+        Vandal(theirs, rng.random()).work(5)
+        if killed:  # in the middle of an action
+            snapshot.keep("run")
+            Vandal(mine, rng.random()).work(8)
+            snapshot = Snapshot(run, root)
+        else:
+            snapshot.seal()
+        Vandal(theirs, rng.random()).work(5)
+        after = picture(theirs)
+        assert all(change.path.startswith("run/") for change in snapshot.changes())
+        assert snapshot.undo().conflicts == ()
+        assert picture(mine) == before and picture(theirs) == after
+
+
+def user_at_work(root: Path) -> dict[str, tuple[object, ...]]:
+    """What a user does to the files of `root` while the run is not at work, and what is there then."""
+    with (root / "old.txt").open("a") as file:
+        file.write("four\n")
+    (root / "mine.txt").write_text("the user's")
+    shutil.rmtree(root / "sub")
+    return picture(root)
+
+
+@pytest.mark.parametrize("reopen", [False, True])
+@pytest.mark.parametrize("path", [None, "made.txt"])
+def test_what_changed_between_two_actions_is_not_the_runs(
+    snapshot: Snapshot, root: Path, tmp_path: Path, reopen: bool, path: str | None
+) -> None:
+    snapshot.keep(path)
+    (root / "made.txt").write_text("1")
+    snapshot.close()
+    users = user_at_work(root)
+    if reopen:
+        snapshot.seal()
+        snapshot = Snapshot(tmp_path / "run", root)
+    snapshot.keep(None)
+    (root / "made.txt").write_text("2")
+    snapshot.seal()
+    assert [c.path for c in snapshot.changes()] == ["made.txt"]
+    report = snapshot.undo()
+    assert (report.restored, report.removed, report.conflicts) == ((), ("made.txt",), ())
+    del users["made.txt"]
+    assert picture(root) == users
+
+
+def test_what_an_interrupted_action_did_is_the_runs(snapshot: Snapshot, root: Path, tmp_path: Path) -> None:
+    snapshot.keep(None)
+    snapshot.close()
+    users = user_at_work(root)
+    snapshot.keep(None)
+    (root / "old.txt").write_text("half")
+    (root / "half.txt").write_text("half")
+    again = Snapshot(tmp_path / "run", root)
+    assert [(c.path, c.kind) for c in again.changes()] == [("half.txt", "added"), ("old.txt", "changed")]
+    assert again.undo().conflicts == ()
+    assert picture(root) == users
+
+
+def test_a_file_that_both_changed_goes_back_to_the_users_version(snapshot: Snapshot, root: Path) -> None:
+    for text in ("the run's first", "the run's second"):
+        snapshot.keep("old.txt")
+        (root / "old.txt").write_text(text)
+        snapshot.close()
+        if text.endswith("first"):
+            (root / "old.txt").write_text("the user's")
+    assert "-the user's" in snapshot.diff() and "one" not in snapshot.diff()
+    assert snapshot.undo().restored == ("old.txt",)
+    assert (root / "old.txt").read_text() == "the user's"
+    assert snapshot.undo(force=True).restored == ("old.txt",)
+    assert (root / "old.txt").read_text() == "one\ntwo\nthree\n"
+
+
+def test_a_file_that_the_user_changed_after_the_run_had_is_left_alone_and_told(snapshot: Snapshot, root: Path) -> None:
+    snapshot.keep(None)
+    (root / "old.txt").write_text("the run's")
+    (root / "new.txt").write_text("the run's")
+    (root / "gone.txt").write_text("the run's")
+    snapshot.close()
+    (root / "old.txt").write_text("the user's")
+    (root / "new.txt").write_text("the user's")
+    (root / "gone.txt").unlink()
+    snapshot.keep(None)
+    snapshot.seal()
+    assert snapshot.changes() == []
+    changes, left = snapshot.outlook()
+    assert (changes, set(left)) == ([], {"old.txt", "new.txt"})
+    assert snapshot.undo().why == dict.fromkeys(("new.txt", "old.txt"), "it was changed since, not by the run")
+    assert (root / "old.txt").read_text() == (root / "new.txt").read_text() == "the user's"
+
+
+def test_the_diff_does_not_show_the_users_text_as_the_runs(snapshot: Snapshot, root: Path) -> None:
+    snapshot.keep("new.txt")
+    (root / "new.txt").write_text("the run's\n")
+    snapshot.close()
+    (root / "new.txt").write_text("the user's\n")
+    snapshot.seal()
+    assert snapshot.diff() == "File new.txt added, and changed since, not by the run\n"
+
+
+def test_what_a_tool_tells_of_is_the_runs(snapshot: Snapshot, root: Path) -> None:
+    snapshot.keep(None)
+    snapshot.close()
+    (root / "told.txt").write_text("by a tool that says what it did, and only afterwards")
+    (root / "untold.txt").write_text("by somebody")
+    snapshot.close(["told.txt", "../outside", "/etc/passwd"])
+    assert [c.path for c in snapshot.changes()] == ["told.txt"]
+
+
+def test_nothing_is_left_to_undo_after_an_undo(snapshot: Snapshot, root: Path) -> None:
+    snapshot.keep(None)
+    (root / "made" / "deep").mkdir(parents=True)
+    (root / "made" / "deep" / "new.txt").write_text("new")
+    (root / "old.txt").unlink()
+    snapshot.seal()
+    changes, left = snapshot.outlook()
+    assert ([c.path for c in changes], left) == (["made/deep/new.txt", "old.txt"], {})
+    snapshot.undo()
+    assert snapshot.outlook() == ([], {}) and snapshot.changes()
+
+
+def test_a_run_of_an_older_version_can_be_gone_on_with(snapshot: Snapshot, root: Path, tmp_path: Path) -> None:
+    """It had no line for the end of an action, and noted the end of a run in a file of its own."""
+    snapshot.keep(None)
+    (root / "old.txt").write_text("the run's")
+    folder = tmp_path / "run" / "snapshot"
+    journal = (folder / "manifest.jsonl").read_bytes()
+    assert [c.path for c in Snapshot(tmp_path / "run", root).changes()] == ["old.txt"], "it was killed"
+    snapshot.seal()
+    images = [line for line in (folder / "manifest.jsonl").read_bytes()[len(journal) :].split(b"\n") if b"path" in line]
+    (folder / "manifest.jsonl").write_bytes(journal)
+    (folder / "after.jsonl").write_bytes(b"".join(line + b"\n" for line in images))
+    users = user_at_work(root)
+    for _ in range(2):
+        again = Snapshot(tmp_path / "run", root)
+        again.keep(None)
+        (root / "new.txt").write_text("the run's")
+        again.seal()
+    again = Snapshot(tmp_path / "run", root)
+    assert [c.path for c in again.changes()] == ["new.txt"]
+    report = again.undo()
+    assert (report.removed, report.conflicts) == (("new.txt",), ("old.txt",))
+    assert picture(root) == users
 
 
 # -- while the run is still going on -----------------------------------------------------------------

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wornpath.store.images import Image
+from wornpath.store.images import Image, look
 
 if TYPE_CHECKING:
     from wornpath.store.snapshot import Change
@@ -27,11 +27,14 @@ def one(change: Change, workspace: Path) -> str:
     path = _shown(change.path)
     kinds = (change.before.kind, change.after.kind)
     old = _content(change.before, change.before_blob)
-    new = _content(change.after, change.after_blob or _live(change, workspace))
+    after = change.after_blob or _live(change, workspace)
+    new = _content(change.after, after)
     left = f"a/{path}" if change.kind != "added" else "/dev/null"
     right = f"b/{path}" if change.kind != "removed" else "/dev/null"
     if "file" not in kinds and "link" not in kinds:
         return f"Folder {path} {change.kind}\n"
+    if after is None and change.after.kind == "file" and change.after.size <= _MAX_BYTES:
+        return f"File {path} {change.kind}, and changed since, not by the run\n"
     if old is None or new is None:
         sizes = f"{change.before.size:,} → {change.after.size:,} bytes"
         return f"Binary or large file {path} {change.kind} ({sizes})\n"
@@ -43,9 +46,10 @@ def one(change: Change, workspace: Path) -> str:
 
 
 def _live(change: Change, workspace: Path) -> Path | None:
-    """The file as it lies there, which is right only as long as the run is not sealed (then its content was kept)."""
-    path = workspace / change.path
-    return path if change.after.kind == "file" and not change.after.why and not path.is_symlink() else None
+    """The file as it lies there, where it is still as the run left it; once the run is sealed, its content is kept."""
+    if change.after.kind != "file" or change.after.why or change.after.size > _MAX_BYTES:
+        return None
+    return workspace / change.path if look(workspace, change.path, change.after).same(change.after) else None
 
 
 def _content(image: Image, file: Path | None) -> str | None:

@@ -54,6 +54,12 @@ class Image:
         now = (info.st_size, info.st_mtime_ns, info.st_ctime_ns, info.st_ino)
         return self.changed_ns > 0 and now == (self.size, self.mtime_ns, self.changed_ns, self.inode)
 
+    def shows(self, info: os.stat_result) -> bool:
+        """Whether INFO, of the same mode, proves that the folder or file is as it was."""
+        if self.kind == "file":
+            return self.fresh(info)
+        return self.kind == "dir" and stat.S_ISDIR(info.st_mode)
+
 
 class Blobs:
     """Contents by their SHA-256, for their owner's eyes only. `total` counts the bytes taken so far."""
@@ -128,6 +134,8 @@ def take(
     """The image of NAME in the folder AT, with INFO its lstat. KNOWN, an earlier image, saves reading what has not changed since;
     with BLOBS the content is kept."""
     mode = stat.S_IMODE(info.st_mode)
+    if known is not None and known.mode == mode and known.shows(info):
+        return known
     if stat.S_ISDIR(info.st_mode):
         return Image(path, "dir", mode=mode)
     if stat.S_ISLNK(info.st_mode):
@@ -153,8 +161,11 @@ def take(
     return Image(path, "file", info.st_size, mode, sha, "", why, **stamps)
 
 
-def scan(root: Path, scope: str, known: Mapping[str, Image]) -> dict[str, Image]:
-    """Images of all that lies at and below SCOPE now, but not in folders that could not be read when KNOWN was taken."""
+def scan(
+    root: Path, scope: str, known: Mapping[str, Image], skip: Callable[[str], bool] | None = None
+) -> dict[str, Image]:
+    """Images of all that lies at and below SCOPE now, but not in folders that could not be read when KNOWN was taken, nor in those that
+    SKIP leaves out."""
     found: dict[str, Image] = {}
     top = look(root, scope, known.get(scope)) if scope else Image("", "dir")
     if top.kind == "absent":
@@ -162,12 +173,15 @@ def scan(root: Path, scope: str, known: Mapping[str, Image]) -> dict[str, Image]
     if scope:
         found[scope] = top
     if top.kind == "dir":
+        shut = {path for path, image in known.items() if image.kind == "dir" and image.why}
         with contextlib.suppress(OSError):
-            for path, info, at, name in walk(root, scope, lambda path: _hidden(path, known)):
+            for path, info, at, name in walk(root, scope, _skipping(shut, skip)):
                 found[path] = take(path, info, at, name, known.get(path))
     return found
 
 
-def _hidden(path: str, known: Mapping[str, Image]) -> bool:
-    folder = known.get(path.rpartition("/")[0])
-    return folder is not None and folder.kind == "dir" and bool(folder.why)
+def _skipping(shut: set[str], skip: Callable[[str], bool] | None) -> Callable[[str], bool] | None:
+    """Whether a path lies in one of the folders SHUT, or SKIP leaves it out."""
+    if not shut:
+        return skip
+    return lambda path: path.rpartition("/")[0] in shut or (skip is not None and skip(path))

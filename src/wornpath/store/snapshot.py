@@ -1,24 +1,25 @@
 """What a run changed in its workspace, and the way back.
 
-Before the first change of anything, `keep` puts its old content into the run's folder: the blob first, then a line of the manifest,
-then the change may happen. So a run that was killed at any moment can be undone. `seal` notes how the run left things; what
-someone changes after that is theirs, and `undo` leaves it alone.
+Before the first change of anything, `keep` puts its old content into the run's folder: the blob first, then a line of the journal,
+then the change may happen. So a run that was killed at any moment can be undone. From `keep` to `close`, what changes where `keep`
+was called is the run's; what changes at another time is somebody else's. `undo` leaves that alone, and where the run changes it
+afterwards, it goes back to what somebody else left.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from wornpath.core import StoreError, UsageError, from_json, to_json
-from wornpath.store.database import private_folder
+from wornpath.core import StoreError, UsageError
 from wornpath.store.images import Blobs, Image, look, scan, take
+from wornpath.store.journal import Journal, above, within
 from wornpath.store.trees import walk
+from wornpath.store.undo import CHANGED_SINCE, restore, sort_out
 
 if TYPE_CHECKING:
     from wornpath.store.protocol import Store
@@ -67,46 +68,46 @@ class Snapshot:
     ) -> None:
         self.workspace = workspace
         self._folder = run_folder / "snapshot"
-        self._manifest, self._sealed = self._folder / "manifest.jsonl", self._folder / "after.jsonl"
         self._blobs = Blobs(self._folder / "blobs", max_file=max_file, max_total=max_total)
         self._lock = threading.RLock()
-        self._before: dict[str, Image] | None = None
-        self._scopes: set[str] = set()
+        self._read: Journal | None = None
 
     def keep(self, path: str | Path | None = None) -> None:
-        """Keep what is at PATH (a folder with all in it) before it is changed; with None, all of the workspace. Only the first call
-        for a path does anything. Raises UsageError for a path outside the workspace."""
+        """Keep what is at PATH (a folder with all in it) before an action changes it; with None, all of the workspace. What somebody
+        else changed since the last action counts as old content. Raises UsageError for a path outside the workspace."""
         with self._lock:
-            before = self._load()
+            journal = self._journal()
             scope = self._scope(path)
-            if self._covered(scope):
+            if within(scope, journal.open):
                 return
             try:
+                if within(scope, journal.scopes):
+                    journal.begin(scope, self._theirs(scope))
+                    return
                 images = self._capture(scope)
-                self._append(scope, images)
+                inner = [s for s in journal.scopes if scope in above(s) and not within(s, journal.open)]
+                journal.rebase([image for s in inner for image in self._theirs(s)])
+                journal.keep(scope, images)
             except OSError as error:
                 raise StoreError(
                     f"The old content of {path or self.workspace} could not be kept in {self._folder}: "
                     f"{error.strerror or error}; nothing was changed."
                 ) from error
-            before.update((image.path, image) for image in images)
-            self._scopes.add(scope)
+
+    def close(self, changed: Iterable[str] = ()) -> None:
+        """Record what the action that is over changed: all that is different where `keep` was called for it, and the paths CHANGED that
+        it tells of, as far as their old content is kept."""
+        with self._lock:
+            journal = self._journal()
+            told = [] if "" in journal.open else [scope for scope in map(self._kept, changed) if scope is not None]
+            if journal.open or told:
+                images = [*self._at_work(), *(image for scope in told for image in self._differing(scope))]
+                self._book(images, end=True)
 
     def changes(self) -> list[Change]:
-        """What differs: at the end of the run when it is sealed, else now. A folder is listed when nothing in it is."""
+        """What the run changed, as it left it. A folder is listed when nothing in it is."""
         with self._lock:
-            before, after = self._load(), self._after()
-            folders = {folder for path in after for folder in _above(path)}
-            out = []
-            for path in sorted(after):
-                old, new = before.get(path, Image(path)), after[path]
-                if path in folders and {old.kind, new.kind} <= {"dir", "absent"}:
-                    continue
-                kind: Literal["added", "changed", "removed"] = "changed"
-                if "absent" in (old.kind, new.kind):
-                    kind = "added" if old.kind == "absent" else "removed"
-                out.append(Change(path, kind, old, new, self._blob(old), self._blob(new)))
-            return out
+            return self._changes(self._own())
 
     def diff(self) -> str:
         """A unified diff of the changes; binary and large files get one line."""
@@ -115,86 +116,165 @@ class Snapshot:
         return unified(self.changes(), self.workspace)
 
     def seal(self) -> None:
-        """Record how the run leaves what it changed. Call it when the run ends; a later call replaces it."""
+        """Close, and keep the content of what the run changed, for `diff`. Call it when the run stops."""
         with self._lock:
-            self._load()
-            if not self._scopes:
-                return
-            lines = []
-            for path, image in self._differences().items():
-                if image.kind == "file":
-                    image = look(self.workspace, path, None, self._blobs)
-                lines.append(json.dumps(to_json(image)))
+            self.close()
             try:
-                temporary = self._sealed.with_suffix(".new")
-                temporary.write_text("".join(f"{line}\n" for line in lines), encoding="ascii")
-                temporary.replace(self._sealed)
+                for path, image in self._journal().left.items():
+                    if image.kind == "file":
+                        look(self.workspace, path, None, self._blobs)
             except OSError as error:
                 raise StoreError(
-                    f"The end of the run could not be noted in {self._sealed}: {error.strerror}."
+                    f"The end of the run could not be noted in {self._folder}: {error.strerror}."
                 ) from error
 
+    def outlook(self) -> tuple[list[Change], dict[str, str]]:
+        """The changes that `undo` would take back now, and why it would leave others alone: path → reason."""
+        with self._lock:
+            after = self._own()
+            todo, _, why = sort_out(self.workspace, self._journal().before, after, force=False)
+            changes = self._changes({image.path: after[image.path] for image in todo})
+            return [change for change in changes if not self._in_use(change)], why | self._shared(after)
+
     def undo(self, *, force: bool = False) -> UndoReport:
-        """Bring back what was there before the run. What changed after the run was sealed is a conflict and stays, unless FORCE.
+        """Bring back what was there before the run. What somebody else changed after the run had is a conflict and stays, unless FORCE.
 
         An undo that was interrupted can simply be done again.
         """
-        from wornpath.store.undo import restore
-
         with self._lock:
-            return restore(self.workspace, self._load(), self._after(), self._blob, force=force)
+            journal, after = self._journal(), self._own()
+            if force:
+                first = journal.before | journal.shared
+                everything = {path: look(self.workspace, path) for path in journal.shared} | after
+                return restore(self.workspace, first, everything, self._blob, force=True)
+            report = restore(self.workspace, journal.before, after, self._blob, force=False)
+            why = dict(report.why or {}) | self._shared(after)
+            return UndoReport(report.restored, report.removed, tuple(sorted(why)), why)
 
     def put_back(self, paths: Iterable[str]) -> UndoReport:
         """Bring back what was at PATHS before the run, while it is still going on; everything else stays as it is."""
-        from wornpath.store.undo import restore
-
         wanted = set(paths)
-        wanted |= {folder for path in wanted for folder in _above(path) if folder}
+        wanted |= {folder for path in wanted for folder in above(path) if folder}
         with self._lock:
-            after = {path: image for path, image in self._differences().items() if path in wanted}
-            return restore(self.workspace, self._load(), after, self._blob, force=True)
+            journal = self._journal()
+            after = {path: image for path, image in self._own().items() if path in wanted}
+            report = restore(self.workspace, journal.before, after, self._blob, force=True)
+            settled = [path for path in after if not within(path, journal.open)]
+            if settled:
+                self._book([look(self.workspace, path, journal.last(path)) for path in settled], end=False)
+            return report
 
     def missing(self, paths: Iterable[str]) -> bool:
         """Whether something that was at one of PATHS before the run is not there now."""
         with self._lock:
-            before = self._load()
-            return any(
-                before.get(path, Image(path)).kind != "absent" and look(self.workspace, path).kind == "absent"
-                for path in paths
-            )
+            was = self._journal().was
+            return any(was(path).kind != "absent" and look(self.workspace, path).kind == "absent" for path in paths)
 
     def added(self, path: str) -> bool:
         """Whether there was nothing at PATH (relative) before the run, as far as that was kept."""
         with self._lock:
-            before = self._load()
-            return self._covered(path) and before.get(path, Image(path)).kind == "absent"
+            journal = self._journal()
+            return within(path, journal.scopes) and journal.was(path).kind == "absent"
 
     def originals(self, paths: Iterable[str]) -> dict[str, Path]:
         """Of PATHS (relative; a folder stands for all in it) those files that existed at the start and were kept since: path → a file
         with the old content. Meant for `copy_workspace(restore=...)`."""
         with self._lock:
-            before = self._load()
             wanted = {os.path.normpath(path) for path in paths}
             found = {}
-            for path, image in before.items():
+            for path, image in self._journal().before.items():
                 blob = self._blob(image)
                 named = path in wanted or any(path.startswith(f"{folder}/") for folder in wanted)
                 if named and image.kind == "file" and blob is not None:
                     found[path] = blob
             return found
 
-    def _after(self) -> dict[str, Image]:
-        return _images(self._sealed)[0] if self._sealed.exists() else self._differences()
+    def _changes(self, after: Mapping[str, Image]) -> list[Change]:
+        folders = {folder for path in after for folder in above(path)}
+        out = []
+        for path in sorted(after):
+            old, new = self._journal().was(path), after[path]
+            if path in folders and {old.kind, new.kind} <= {"dir", "absent"}:
+                continue
+            kind: Literal["added", "changed", "removed"] = "changed"
+            if "absent" in (old.kind, new.kind):
+                kind = "added" if old.kind == "absent" else "removed"
+            out.append(Change(path, kind, old, new, self._blob(old), self._blob(new)))
+        return out
 
-    def _differences(self) -> dict[str, Image]:
-        before = self._load()
-        now: dict[str, Image] = {}
-        for scope in self._scopes:
-            if not any(parent in self._scopes for parent in _above(scope)):
-                now |= scan(self.workspace, scope, before)
-        paths = sorted(before.keys() | now.keys())
-        pairs = ((path, before.get(path, Image(path)), now.get(path, Image(path))) for path in paths)
-        return {path: new for path, old, new in pairs if not old.same(new)}
+    def _own(self) -> dict[str, Image]:
+        """What the run changed, with what an action that was cut off may have."""
+        journal = self._journal()
+        own = dict(journal.left)
+        for image in self._at_work():
+            if image.same(journal.was(image.path)):
+                own.pop(image.path, None)
+            else:
+                own[image.path] = image
+        return own
+
+    def _shared(self, own: Mapping[str, Image]) -> dict[str, str]:
+        """Why what somebody else changed after the run had is left alone."""
+        shared = self._journal().shared.items()
+        return {p: CHANGED_SINCE for p, old in shared if p not in own and not look(self.workspace, p).same(old)}
+
+    def _in_use(self, change: Change) -> bool:
+        """Whether CHANGE is a new folder in which something else lies by now."""
+        place = self.workspace / change.path
+        try:
+            return change.before.kind == "absent" and change.after.kind == "dir" and any(place.iterdir())
+        except OSError:
+            return False
+
+    def _at_work(self) -> list[Image]:
+        """What is different where the action in hand is at work."""
+        opened = self._journal().open
+        tops = [scope for scope in opened if not any(folder in opened for folder in above(scope))]
+        return [image for scope in tops for image in self._differing(scope)]
+
+    def _theirs(self, scope: str) -> list[Image]:
+        """What somebody else changed at and below SCOPE since the last action, with its content kept."""
+        opened = self._journal().open
+        changed = [
+            image.path for image in self._differing(scope, (lambda path: within(path, opened)) if opened else None)
+        ]
+        return [look(self.workspace, path, None, self._blobs) for path in changed]
+
+    def _differing(self, scope: str, skip: Callable[[str], bool] | None = None) -> list[Image]:
+        """What is not any more as it was last seen, at and below SCOPE, as it is now."""
+        now = self._journal().now
+        found = scan(self.workspace, scope, now, skip)
+        folder = not scope or "dir" in (found.get(scope, Image(scope)).kind, now.get(scope, Image(scope)).kind)
+        below = f"{scope}/" if scope else ""
+        known = [path for path in now if path == scope or path.startswith(below)] if folder else [scope]
+        gone = [path for path in known if path not in found and not (skip and skip(path))]
+        out = [Image(path) for path in gone if not now.get(path, Image(path)).same(Image(path))]
+        for path, new in found.items():
+            old = now.get(path)
+            if new is old:
+                continue
+            if old is None or not old.same(new):
+                out.append(new)
+            elif new.sha and not old.why:
+                now[path] = new  # its time stamps may be old enough by now to rely on
+        return sorted(out, key=lambda image: image.path)
+
+    def _book(self, images: Iterable[Image], *, end: bool) -> None:
+        try:
+            self._journal().book(list(images), end=end)
+        except OSError as error:
+            raise StoreError(
+                f"What the run changed could not be noted in {self._folder}: {error.strerror or error}."
+            ) from error
+
+    def _kept(self, path: str) -> str | None:
+        """PATH as a scope; None where it is not kept, or is looked at anyway."""
+        journal = self._journal()
+        try:
+            scope = self._scope(path)
+        except UsageError:
+            return None
+        return scope if within(scope, journal.scopes) and not within(scope, journal.open) else None
 
     def _scope(self, path: str | Path | None) -> str:
         """PATH relative to the workspace, cut at the first part that does not exist."""
@@ -211,39 +291,23 @@ class Snapshot:
                 return "/".join(parts[:n])
         return "/".join(parts)
 
-    def _covered(self, path: str) -> bool:
-        return path in self._scopes or any(parent in self._scopes for parent in _above(path))
-
     def _capture(self, scope: str) -> list[Image]:
         images = [look(self.workspace, scope, None, self._blobs)] if scope else []
         if scope and images[0].kind != "dir":
             return images
         unreadable: list[str] = []
-        for path, info, at, name in walk(self.workspace, scope, self._scopes.__contains__, unreadable.append):
+        for path, info, at, name in walk(self.workspace, scope, self._journal().scopes.__contains__, unreadable.append):
             images.append(take(path, info, at, name, None, self._blobs))
         for path in unreadable:
             images.append(Image(path, "dir", why="cannot be read"))
         return images
 
-    def _append(self, scope: str, images: list[Image]) -> None:
-        """One group: it counts only when its last line is there."""
-        private_folder(self._folder)
-        lines = [{"begin": scope}, *(to_json(image) for image in images), {"scope": scope}]
-        text = "".join(f"{json.dumps(line)}\n" for line in lines)
-        fd = os.open(self._manifest, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        try:
-            left = memoryview(b"\n" + text.encode("ascii"))  # a new line first: the last one may be torn
-            while left:
-                left = left[os.write(fd, left) :]
-        finally:
-            os.close(fd)
-
-    def _load(self) -> dict[str, Image]:
-        if self._before is None:
-            self._before, self._scopes = _images(self._manifest)
-            kept = {image.sha: image.size for image in self._before.values() if image.sha and not image.why}
+    def _journal(self) -> Journal:
+        if self._read is None:
+            self._read = Journal(self._folder)
+            kept = {image.sha: image.size for image in self._read.before.values() if image.sha and not image.why}
             self._blobs.total = sum(kept.values())
-        return self._before
+        return self._read
 
     def _blob(self, image: Image) -> Path | None:
         if image.kind != "file" or not image.sha or image.why:
@@ -258,40 +322,3 @@ def run_snapshot(store: Store, info: RunInfo) -> Snapshot:
     if not info.workspace or not workspace.is_dir():
         raise UsageError(f"The workspace {info.workspace or '(none)'} of run {info.run_id} is gone.")
     return Snapshot(store.run_folder(info.run_id), workspace)
-
-
-def _above(path: str) -> list[str]:
-    """The folders that PATH lies in, the workspace itself ("") among them."""
-    if not path:
-        return []
-    parts = path.split("/")
-    return ["/".join(parts[:n]) for n in range(len(parts))]
-
-
-def _images(file: Path) -> tuple[dict[str, Image], set[str]]:
-    """The images of a manifest's complete groups with their scopes, or those of a plain list."""
-    images: dict[str, Image] = {}
-    scopes: set[str] = set()
-    pending: dict[str, Image] = {}
-    grouped = False
-    try:
-        lines = file.read_text(encoding="ascii", errors="replace").split("\n") if file.exists() else []
-    except OSError as error:
-        raise StoreError(f"{file} could not be read: {error.strerror}.") from error
-    for line in lines:
-        try:
-            record = json.loads(line) if line else None
-        except ValueError:
-            continue  # torn by a crash; its group never counted
-        if not isinstance(record, dict):
-            continue
-        if "begin" in record:
-            pending, grouped = {}, True
-        elif "scope" in record:
-            images |= pending
-            scopes.add(record["scope"])
-            pending = {}
-        else:
-            image = from_json(Image, record)
-            pending[image.path] = image
-    return (images, scopes) if grouped else (pending, scopes)

@@ -40,7 +40,7 @@ def opened_folder(root: Path, rel: str) -> Iterator[int]:
 def walk(
     root: Path,
     rel: str,
-    skip: Callable[[str], bool] = lambda path: False,
+    skip: Callable[[str], bool] | None = None,
     unreadable: Callable[[str], None] = lambda path: None,
 ) -> Iterator[tuple[str, os.stat_result, int, str]]:
     """What lies below folder REL of ROOT, folders before their contents: (path, lstat, descriptor of its folder, name).
@@ -57,7 +57,7 @@ def walk(
                 below = []
                 for name in sorted(os.listdir(at)):  # noqa: PTH208 - a descriptor, not a path
                     path = f"{folder}/{name}" if folder else name
-                    if skip(path):
+                    if skip is not None and skip(path):
                         continue
                     try:
                         info = os.stat(name, dir_fd=at, follow_symlinks=False)

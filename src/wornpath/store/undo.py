@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _PATH_ONLY = getattr(os, "O_PATH", os.O_RDONLY)
 Blob = Callable[[Image], Path | None]
+CHANGED_SINCE = "it was changed since, not by the run"
 
 
 def restore(
@@ -26,6 +27,18 @@ def restore(
     """Undo the differences AFTER. A path that is neither as the run left it nor as it was before is a conflict, unless FORCE."""
     from wornpath.store.snapshot import UndoReport
 
+    todo, now, why = sort_out(root, before, after, force=force)
+    _unlock(root, [now[old.path] for old in todo if now[old.path].kind == "dir"])
+    removed = _remove(root, [(old, now[old.path]) for old in todo], why)
+    restored = _bring_back(root, [old for old in todo if old.kind != "absent" and old.path not in why], blob, why)
+    gone = [path for path in removed if path not in restored and path not in why]
+    return UndoReport(tuple(sorted(restored)), tuple(sorted(gone)), tuple(sorted(why)), why)
+
+
+def sort_out(
+    root: Path, before: Mapping[str, Image], after: Mapping[str, Image], *, force: bool
+) -> tuple[list[Image], dict[str, Image], dict[str, str]]:
+    """Of the differences AFTER: what was there and can be brought back, what is there now, and why the rest stays."""
     why: dict[str, str] = {}
     now: dict[str, Image] = {}
     todo: list[Image] = []
@@ -37,14 +50,10 @@ def restore(
         if old.why:
             why[path] = f"its old content was not kept ({old.why})"
         elif not force and not _untouched(now[path], left):
-            why[path] = "it changed after the run ended"
+            why[path] = CHANGED_SINCE
         else:
             todo.append(old)
-    _unlock(root, [now[old.path] for old in todo if now[old.path].kind == "dir"])
-    removed = _remove(root, [(old, now[old.path]) for old in todo], why)
-    restored = _bring_back(root, [old for old in todo if old.kind != "absent" and old.path not in why], blob, why)
-    gone = [path for path in removed if path not in restored and path not in why]
-    return UndoReport(tuple(sorted(restored)), tuple(sorted(gone)), tuple(sorted(why)), why)
+    return todo, now, why
 
 
 def _untouched(now: Image, left: Image) -> bool:
