@@ -201,6 +201,11 @@ def test_diff_and_undo(inside: Inside) -> None:
     assert "left alone  b.txt: it was changed since, not by the run" in err
     assert (inside.cwd / "a.txt").read_text() == "old\n"
     assert (inside.cwd / "b.txt").read_text() == "mine now\n"
+    out, err = inside.say("undo", "last", code=3)
+    assert out == "" and "left alone  b.txt" in err, "nothing is asked where nothing can be done"
+    (inside.cwd / "b.txt").unlink()
+    out, err = inside.say("undo", "last")
+    assert (out, err.strip()) == ("", "What the run changed is undone already.")
 
 
 def test_config_show_with_origins(inside: Inside) -> None:

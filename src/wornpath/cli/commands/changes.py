@@ -29,7 +29,8 @@ def diff(run: RunArgument) -> None:
 
 
 def undo(run: RunArgument, yes: Yes = False) -> None:
-    """Bring back what a run changed, moved or removed. What somebody changed after the run is left alone and reported."""
+    """Bring back what a run changed, moved or removed. What somebody else changed is left alone; where the run had changed it before, that
+    is reported, with exit code 3."""
     from wornpath.cli import text as t
     from wornpath.cli.opening import open_store
     from wornpath.cli.output import note
@@ -42,19 +43,20 @@ def undo(run: RunArgument, yes: Yes = False) -> None:
         if info.status == "running":
             raise UsageError(f"Run {info.run_id} is still running; stop it first. Nothing was changed.")
         snapshot = run_snapshot(store, info)
-        changes = snapshot.changes()
-        if not changes:
-            note("The run changed nothing.")
-            return
-        for change in changes:
-            note(f"  {change.kind:8}{change.path}{'' if change.covered else '  (its old content was not kept)'}")
-        confirm(f"Undo {t.plural(len(changes), 'change')} in {info.workspace}?", yes=yes)
-        report = snapshot.undo()
-    for path in report.restored:
-        typer.echo(f"restored  {t.visible(path)}")
-    for path in report.removed:
-        typer.echo(f"removed   {t.visible(path)}")
-    for path in report.conflicts:
-        note(f"left alone  {path}: {(report.why or {}).get(path, 'it changed after the run')}")
-    if report.conflicts:
+        changes, left = snapshot.outlook()
+        if changes:
+            for change in changes:
+                note(f"  {change.kind:8}{change.path}")
+            confirm(f"Undo {t.plural(len(changes), 'change')} in {info.workspace}?", yes=yes)
+            report = snapshot.undo()
+            left = dict(report.why or {})
+            for path in report.restored:
+                typer.echo(f"restored  {t.visible(path)}")
+            for path in report.removed:
+                typer.echo(f"removed   {t.visible(path)}")
+        elif not left:
+            note("What the run changed is undone already." if snapshot.changes() else "The run changed nothing.")
+    for path, why in sorted(left.items()):
+        note(f"left alone  {path}: {why}")
+    if left:
         raise typer.Exit(3)
