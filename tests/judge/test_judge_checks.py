@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wornpath.judge.checks import CheckResult, capture_originals, run_check
+from wornpath.judge.checks import CheckResult, _prepare, capture_originals, run_check
 from wornpath.judge.named import named_files, outside_paths
 from wornpath.sandbox.chain import default_sandbox
 from wornpath.sandbox.protocol import SandboxLimits
@@ -42,6 +44,30 @@ async def test_exit_status_is_the_verdict(workspace: Path, python: str) -> None:
     assert not (await check(f"{python} check.py", workspace, originals)).passed
     (workspace / "answer.txt").write_text("42")
     assert (await check(f"{python} check.py", workspace, originals)).passed
+
+
+def test_a_file_that_may_not_be_read_is_there_and_may_not_be_read_in_the_copy_either() -> None:
+    """It keeps no check from running, and hides nothing from a check that only asks whether it is there."""
+    folder = Path(tempfile.mkdtemp(prefix="wornpath-test-"))
+    is_root = os.geteuid() == 0
+    if is_root:  # whom permissions do not hold
+        os.chown(folder, 65534, -1)
+        os.seteuid(65534)
+    try:
+        work, copy = folder / "work", folder / "copy"
+        work.mkdir()
+        (work / "open.txt").write_text("open")
+        (work / "closed.txt").write_text("closed")
+        (work / "closed.txt").chmod(0)
+        _prepare("true", work, copy, {}, folder / "kept")
+        assert (copy / "open.txt").read_text() == "open"
+        assert (copy / "closed.txt").stat().st_size == 0
+        with pytest.raises(PermissionError):
+            (copy / "closed.txt").read_text()
+    finally:
+        if is_root:
+            os.seteuid(0)
+        shutil.rmtree(folder)
 
 
 def rewrite(workspace: Path) -> None:

@@ -63,7 +63,8 @@ async def run_check(
     log: Path | None = None,
 ) -> CheckResult:
     """Run COMMAND by `sh -c` on a copy of WORKSPACE, with ORIGINALS (see `capture_originals`) put back. A check that takes too long has
-    not passed. Its output goes to the file LOG, for people, and nowhere else.
+    not passed. A file that may not be read is there, and may not be read in the copy either. Its output goes to the file LOG, for people,
+    and nowhere else.
 
     Raises SandboxUnavailable when nothing can be run here, StoreError or UsageError when the workspace cannot be copied.
     """
@@ -100,7 +101,7 @@ def _prepare(command: str, workspace: Path, copy: Path, originals: Mapping[str, 
     for number, (path, content) in enumerate(originals.items()):
         files[path] = kept / str(number)
         files[path].write_bytes(content)
-    copy_workspace(workspace, copy, restore=files)
+    copy_workspace(workspace, copy, restore=files, closed=True)
     for path in files:
         (copy / path).chmod(0o755)  # it may be a program; in a copy that is thrown away this does no harm
     changed = [path for path, content in originals.items() if not _same(workspace, path, content)]
