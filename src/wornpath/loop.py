@@ -6,8 +6,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from wornpath.actor import MAX_REPLANS, Actor
-from wornpath.core import Action, Goal, Observation, RunStatus, Subtask, WornpathError
+from wornpath.core import Action, Goal, Observation, RunStatus, Subtask, UsageError, WornpathError
 from wornpath.resuming import take_up
+from wornpath.tools.run_code import can_be_written
 
 MAX_SUBTASK_STEPS = 10
 MAX_SUBTASK_ERRORS = 4
@@ -26,6 +27,7 @@ async def work_on(actor: Actor, goal: Goal, stopped: Callable[[], bool]) -> RunS
     tracker = actor.session.tracker
     if tracker.plan is None:
         await actor.plan()
+    _check_writable(actor)
     while True:
         while tracker.active is not None:
             if stopped():
@@ -40,6 +42,19 @@ async def work_on(actor: Actor, goal: Goal, stopped: Callable[[], bool]) -> RunS
             actor.retract("what was recalled from earlier runs did not do")
         else:
             await _try_again(actor)
+
+
+def _check_writable(actor: Actor) -> None:
+    """Raises UsageError where the plan makes a file in a folder that cannot be written: every step would fail."""
+    workspace, plan = actor.context.workspace, actor.session.tracker.plan
+    subtasks = plan.subtasks if plan is not None and workspace.writable else ()
+    for path in (p.path for s in subtasks if s.status != "done" for p in s.predicates if p.kind != "gone"):
+        file = workspace.root / path
+        folder = next((folder for folder in file.parents if folder.exists()), workspace.root)
+        if not file.exists() and not can_be_written(folder):
+            raise UsageError(
+                f"{path} cannot be made, since the folder {folder} cannot be written; change its permissions, or choose another workspace."
+            )
 
 
 async def _step(actor: Actor) -> None:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from agent_world import FINISH, Brain, Make, act, events, observations, prompts, purpose, subtask, text_of, tree
 
+from wornpath import AutoGPT
 from wornpath.actor import MAX_EARLY_CHECKS
 from wornpath.core import Observation, UsageError
 from wornpath.guard import Limits
 from wornpath.llm.chat import Completion
 from wornpath.llm.scripted import ScriptedChat
 from wornpath.llm.tokens import count_messages
-from wornpath.store import Snapshot
+from wornpath.store import Snapshot, SqliteStore
 from wornpath.tools import ToolContext, tool
 
 WRITE = act("write_file", path="out.txt")
@@ -360,6 +366,37 @@ def test_python_really_runs_and_undo_brings_everything_back(make: Make, work: Pa
     report = snapshot.undo()
     assert not report.conflicts
     assert tree(work) == before
+
+
+@contextlib.contextmanager
+def another_user() -> Iterator[Path]:
+    """A folder of a user whom permissions hold: root, whom they do not, steps down."""
+    folder = Path(tempfile.mkdtemp(prefix="wornpath-test-"))
+    is_root = os.geteuid() == 0
+    if is_root:
+        os.chown(folder, 65534, -1)
+        os.seteuid(65534)
+    try:
+        yield folder
+    finally:
+        if is_root:
+            os.seteuid(0)
+        shutil.rmtree(folder)
+
+
+def test_a_file_that_cannot_be_made_is_told_before_the_first_step() -> None:
+    with another_user() as folder:
+        work = folder / "work"
+        (work / "open").mkdir(parents=True)
+        work.chmod(0o555)
+        with SqliteStore(folder / "home") as store:
+            for path, told in (("out.txt", True), ("closed/out.txt", True), ("open/out.txt", False)):
+                brain = Brain(plan=[subtask("Write it", "write", path)], actions=[act("write_file", path=path)])
+                agent = AutoGPT(f"Write {path}", workspace=work, store=store, model=ScriptedChat(brain), learn=False)
+                with contextlib.nullcontext() if not told else pytest.raises(UsageError, match="cannot be written"):
+                    agent.run()
+                assert bool(observations(agent)) != told
+        assert (work / "open" / "out.txt").exists()
 
 
 @pytest.mark.parametrize("goal", ["", "   \n"])

@@ -49,6 +49,15 @@ async def test_python_shows_output_value_and_files(context: ToolContext) -> None
     assert "[removed t.csv]" in gone.text and "[made d/new: 0 bytes" in gone.text
 
 
+async def test_where_nothing_can_be_written_the_hint_says_so(tmp_path: Path) -> None:
+    kernel = SANDBOX.kernel(workspace=tmp_path, writable=False)
+    context = ToolContext(Workspace(tmp_path, writable=False), sandbox=SANDBOX, kernel=kernel)
+    seen = await python(context, code="open('new.txt', 'w')")
+    await kernel.close()
+    assert seen.result == "error"
+    assert "The workspace cannot be written" in seen.text and "Only the workspace" not in seen.text
+
+
 async def test_python_errors_and_hints(context: ToolContext) -> None:
     broken = await python(context, code="x = 1\nx / 0")
     assert broken.result == "error"

@@ -27,11 +27,10 @@ from wornpath.tools.workspace import SKIPPED_FOLDERS, Workspace, spelling
 _MAX_ENTRIES, _MAX_LISTED, _MAX_PREVIEWS, _MAX_IMAGES = 20_000, 20, 4, 4
 _PREVIEW_CHARS, _FACT_CHARS = 200, 160
 _IMAGES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".gif": "image/gif", ".webp": "image/webp"}
+_REFUSED = r"PermissionError|Permission denied|Read-only|not permitted"
+_NOTHING_WRITTEN = "The workspace cannot be written, so nothing can be made or changed; print what there is to say."
 _HINTS = (
-    (
-        r"PermissionError|Permission denied|Read-only|not permitted",
-        "Only the workspace may be written, by relative paths.",
-    ),
+    (_REFUSED, "Only the workspace may be written, by relative paths."),
     (
         r"No such file or directory: '/",
         "Files outside the workspace cannot be seen here; use relative paths.",
@@ -156,7 +155,7 @@ def _report(
     if printed.strip():
         pieces.append(clip(printed, context.max_chars // 2)[0])
     if error:
-        hint = next((hint for pattern, hint in _HINTS if re.search(pattern, error + printed)), "")
+        hint = _hint(error + printed, workspace)
         pieces.append(clip(error, context.max_chars // 3)[0] + (f"\n{hint}" if hint else ""))
     entities = _entities(workspace, changes)
     pieces += _listing(workspace, changes, {entity.value: entity.detail for entity in entities})
@@ -171,6 +170,18 @@ def _report(
         changes.all,
         tuple(entities),
     )
+
+
+def _hint(text: str, workspace: Workspace) -> str:
+    """What helps against the failure that TEXT tells of."""
+    if re.search(_REFUSED, text) and not (workspace.writable and can_be_written(workspace.root)):
+        return _NOTHING_WRITTEN
+    return next((hint for pattern, hint in _HINTS if re.search(pattern, text)), "")
+
+
+def can_be_written(folder: Path) -> bool:
+    """Whether this process may make files in FOLDER."""
+    return os.access(folder, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids)
 
 
 def _entities(workspace: Workspace, changes: _Changes) -> list[Entity]:
