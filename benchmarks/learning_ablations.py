@@ -49,7 +49,7 @@ GROUPS: dict[str, dict[str, Change]] = {
         "default": (PPOConfig, {}, {}),
         "no imitation": (PPOConfig, {"imitation": 0}, {}),
         "far from the prior": (PPOConfig, {"prior_kl": 0.0}, {}),
-        "rollouts of 128": (PPOConfig, {"rollout": 128}, {}),
+        "rollouts of 64": (PPOConfig, {"rollout": 64}, {}),
         "regression, no hindsight": (regression, {}, {"hindsight": False}),
         "regression": (regression, {}, {}),
     },

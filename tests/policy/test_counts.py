@@ -72,6 +72,5 @@ def test_exploring_follows_the_probabilities_that_it_records() -> None:
     assert shares == pytest.approx(list(made[0].probabilities), abs=0.06)
 
 
-def test_the_value_of_a_state_is_its_familys_usual_return() -> None:
-    assert CountPolicy().value(State("", {"family_return": 0.25})) == 0.25
+def test_nothing_is_counted_of_a_state_alone() -> None:
     assert CountPolicy().value(State("")) == 0.0

@@ -45,7 +45,7 @@ class PPOConfig:
     learning_rate: float = 1e-3
     gamma: float = 0.99
     lam: float = 0.95
-    rollout: int = 64
+    rollout: int = 128
     """Steps between updates (ppo)."""
     batch: int = 32
     epochs: int = 10

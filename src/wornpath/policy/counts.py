@@ -34,9 +34,8 @@ class CountPolicy:
     ) -> Decision:
         prior = smoothed(candidates, mask)
         known = state.features.get("recalled") or {}
-        usual = float(state.features.get("family_return") or 0.0)
         rows = [known.get(c.action.key) for c in candidates]
-        q = [float(row[3]) if row else usual for row in rows]
+        q = [float(row[3]) if row else 0.0 for row in rows]
         expected = math.fsum(p * value for p, value in zip(prior, q, strict=True))
         trust = [row[1] + row[2] if row else 0 for row in rows]
         weights = [
@@ -62,4 +61,4 @@ class CountPolicy:
         )
 
     def value(self, state: State) -> float:
-        return float(state.features.get("family_return") or 0.0)
+        return 0.0  # of a state alone nothing is counted
