@@ -21,8 +21,9 @@ COLOURS = {
     "no-tries": "#2a9d8f",
     "poisoned": "#7b2cbf",
     "sabotaged": "#111111",
+    "no-transfer": "#1d3557",
 }
-MARKS = dict(zip(COLOURS, "osv^DPX*.hpd", strict=True))
+MARKS = dict(zip(COLOURS, "osv^DPX*.hpd<", strict=True))
 
 
 def draw(records: Sequence[Record], name: str, model: str) -> None:
