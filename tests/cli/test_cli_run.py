@@ -177,26 +177,11 @@ def test_a_projects_endpoint_is_not_used_unasked(inside: Inside) -> None:
     assert "nobody can be asked" in error_of(inside.say("run", GOAL, code=2, OPENAI_API_KEY="sk-test")[1])
 
 
-def test_progress_in_small_encodings_and_a_closed_pipe(shell: Shell) -> None:
+def test_progress_in_small_encodings(shell: Shell) -> None:
     with playing(player(says="总计")) as env:
         done = shell.call("run", "写发票总额", "--check", "true", **env, PYTHONIOENCODING="gbk")
         assert done.returncode == 0, done.stderr
         assert "写发票总额" in done.stderr.decode("gbk")
-    with playing(player()) as env:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "wornpath", "run", GOAL, "--check", "true", "--json"],
-            env=shell.environment(**env, LC_ALL="C"),
-            cwd=shell.cwd,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-        assert process.stdout is not None
-        process.stdout.readline()
-        process.stdout.close()
-        _, err = process.communicate(timeout=180)
-    assert b"Traceback" not in err
-    assert process.returncode == 0
 
 
 def test_a_signal_stops_after_the_step_in_hand(shell: Shell) -> None:
@@ -224,3 +209,79 @@ def test_a_signal_stops_after_the_step_in_hand(shell: Shell) -> None:
         assert not (shell.cwd / "report.md").exists()
         shell.say("resume", "last", **env)
         assert (shell.cwd / "report.md").exists()
+
+
+def piped(shell: Shell, *options: str, both: bool, **env: str) -> tuple[int, str]:
+    """The exit code and what is on standard error of a run whose output is read for one line and no longer; BOTH streams go there."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "wornpath", "run", GOAL, "--check", "true", *options],
+        env=shell.environment(**env),
+        cwd=shell.cwd,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT if both else subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.stdout.close()
+        err = process.stderr.read().decode() if process.stderr is not None else ""
+        return process.wait(180), err
+
+
+@pytest.mark.parametrize(("options", "both"), [((), True), (("--json",), False)])
+def test_a_run_that_nobody_reads_is_paused(shell: Shell, options: tuple[str, ...], both: bool) -> None:
+    with playing(player()) as env:
+        code, err = piped(shell, *options, both=both, **env)
+        assert code == 141, err
+        assert both or "wornpath resume " in err
+        assert "Traceback" not in err
+        (line,) = shell.say("runs", "ls", "--json")[0].splitlines()
+        assert json.loads(line)["status"] == "paused"
+        assert "Nobody read its output any more." in shell.say("show", "last")[0]
+        shell.say("resume", "last", **env)
+        assert (shell.cwd / "report.md").exists()
+
+
+def test_only_the_plan_and_nobody_reads_it(shell: Shell) -> None:
+    with playing(player()) as env:
+        code, err = piped(shell, "--plan-only", "--json", both=False, **env)
+    assert code == 141, err
+
+
+def redirected(shell: Shell, to: str, *arguments: str, **env: str) -> tuple[int, str, str]:
+    done = subprocess.run(
+        ["/bin/sh", "-c", f'exec "$@" {to}', "sh", sys.executable, "-m", "wornpath", *arguments],
+        env=shell.environment(**env),
+        cwd=shell.cwd,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=180,
+    )
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+@pytest.mark.parametrize("to", ["2>/dev/full", "2>&-", "<&- 2>&-"])
+def test_a_run_stands_without_standard_error(shell: Shell, to: str) -> None:
+    with playing(player()) as env:
+        code, out, _ = redirected(shell, to, "run", GOAL, "--check", "true", **env)
+    assert code == 0
+    assert "goal met" in out
+
+
+def test_a_result_that_cannot_be_written_is_kept(shell: Shell) -> None:
+    with playing(player()) as env:
+        code, _, err = redirected(shell, ">/dev/full", "run", GOAL, "--check", "true", "--quiet", **env)
+    assert code == 1
+    assert "The result could not be written: No space left on device. It is kept: wornpath show " in error_of(err)
+    assert "goal met" in shell.say("show", "last")[0]
+
+
+@pytest.mark.parametrize("command", ["runs ls", "--version", "tools --json"])
+def test_output_that_cannot_be_written_is_one_sentence(shell: Shell, command: str) -> None:
+    shell.fill()
+    code, _, err = redirected(shell, ">/dev/full", *command.split())
+    assert code == 1
+    assert "not everything could be written: No space left on device" in error_of(err)
+    code, _, err = redirected(shell, ">&-", *command.split())
+    assert code == 2
+    assert "Standard output is closed" in error_of(err)

@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 from collections.abc import Sequence
 
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its code (see the table in the README)."""
-    from wornpath.cli.output import prepare_streams
-
-    prepare_streams()
-    code = _guarded(list(arguments) if arguments is not None else None)
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        _drop_stdout()
-    sys.exit(code)
+    sys.exit(_flushed(_guarded(list(arguments) if arguments is not None else None)))
 
 
 def _guarded(arguments: list[str] | None) -> int:
     """The exit code; every error told in one line."""
     try:
+        from wornpath.cli.output import prepare_streams
+
+        prepare_streams()
         from wornpath.cli.app import command
 
         outcome = command()(args=arguments, prog_name="wornpath", standalone_mode=False)
@@ -32,10 +30,10 @@ def _guarded(arguments: list[str] | None) -> int:
         _complain("interrupted")
         return 130
     except (BrokenPipeError, SystemExit):  # without its standalone mode, typer exits by itself at a broken pipe only
-        _drop_stdout()
+        _drop(1)
         return 0
     except Exception as error:
-        return _own_error(error) or _typer_error(error) or _unexpected(error)
+        return _own_error(error) or _typer_error(error) or _writing_error(error) or _unexpected(error)
 
 
 def _own_error(error: Exception) -> int | None:
@@ -74,6 +72,22 @@ def _is_text(argument: str) -> bool:
     return not any("\ud800" <= char <= "\udfff" for char in argument)
 
 
+def _writing_error(error: Exception) -> int | None:
+    """The exit code for output, or a file, that there is no room for, told; None for anything else."""
+    if not isinstance(error, OSError) or error.filename is not None or error.errno not in _NO_ROOM:
+        return None
+    _complain(f"{_not_written(error)}. Free some space, or send the output elsewhere, and try again")
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _drop(1)
+    return 1
+
+
+def _not_written(error: OSError) -> str:
+    return f"not everything could be written: {error.strerror or error}"
+
+
 def _unexpected(error: Exception) -> int:
     """A fault of ours: one line, and the traceback in a file (or on stderr with WORNPATH_DEBUG=1)."""
     import traceback
@@ -107,6 +121,23 @@ def _complain(message: str, *notes: str) -> None:
         sys.stderr.flush()
 
 
-def _drop_stdout() -> None:
+def _flushed(code: int) -> int:
+    """CODE, once all output is out; 1 in place of 0 where standard output cannot take it."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _drop(1)
+    except OSError as error:
+        _drop(1)
+        _complain(_not_written(error))
+        code = code or 1
+    try:
+        sys.stderr.flush()
+    except OSError:
+        _drop(2)
+    return code
+
+
+def _drop(stream: int) -> None:
     """Nobody reads any more: let the interpreter's own flush at exit go nowhere, so that it stays quiet."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream)

@@ -54,8 +54,9 @@ class Silent:
         pass
 
     def say(self, message: str) -> None:
-        self.err.write(t.visible(message) + "\n")
-        self.err.flush()
+        from wornpath.cli.output import say
+
+        say(message, self.err)
 
     @contextmanager
     def paused(self) -> Iterator[None]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from wornpath.cli.display import Display, JsonLines
 from wornpath.cli.output import console, json_line, note, print_result
-from wornpath.core import UsageError
+from wornpath.core import UsageError, WornpathError
 
 if TYPE_CHECKING:
     from wornpath.agent import AutoGPT
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 EXIT_CODES = {"met": 0, "unmet": 3, "unverified": 3, "needs_person": 4, "budget": 5, "paused": 130, "cancelled": 130}
 INTERRUPTED = 130
+UNREAD = 141
+"""The exit code where whoever read the output went away, as of a program that SIGPIPE ends."""
+GONE = "Nobody read its output any more."
 _SHOW_CURSOR = b"\x1b[?25h"
 
 
@@ -65,7 +68,7 @@ def listener(agent: Callable[[], AutoGPT | None], display: Display) -> Callable[
         except BrokenPipeError:
             running = agent()
             if running is not None:
-                running.request_stop()
+                running.request_stop(GONE)
         except Exception:
             if os.environ.get("WORNPATH_DEBUG"):
                 raise
@@ -82,14 +85,18 @@ def drive(agent: AutoGPT, display: Display, approver: TerminalApprover) -> int:
         with contextlib.suppress(UsageError):  # it may have failed before the run was known
             result = recorded(agent.store.run(agent.run_id))
             if isinstance(display, JsonLines):
-                _print(result, display)
+                _told(result, display)
             elif display.tips and result.status == "error":
                 error.add_note(f"Once that is put right, go on with: wornpath resume {result.run_id}")
         raise
     result = result or recorded(agent.store.run(agent.run_id))
-    _print(result, display)
+    told = _told(result, display)
     _next_steps(agent, result, tips=display.tips)
-    return INTERRUPTED if interrupted else EXIT_CODES.get(result.status, 1)
+    if interrupted:
+        return INTERRUPTED
+    if not told or (result.status == "paused" and result.summary == GONE):
+        return UNREAD
+    return EXIT_CODES.get(result.status, 1)
 
 
 async def _drive(agent: AutoGPT, display: Display, approver: TerminalApprover) -> tuple[Result | None, bool]:
@@ -132,17 +139,20 @@ def drive_plan(agent: AutoGPT, display: Display) -> int:
     finally:
         agent.close(why)
     if isinstance(display, JsonLines):
-        _print(recorded(agent.store.run(agent.run_id)), display)
-        return 0
+        return 0 if _told(recorded(agent.store.run(agent.run_id)), display) else UNREAD
     from wornpath.cli.narrate import Marks, Narrator
 
     narrator, screen = Narrator(marks=Marks.fitting(sys.stdout.encoding)), console(sys.stdout)
     for event in agent.store.events(agent.run_id):
         narrator.feed(event)
-    for line in narrator.plan_lines():
-        screen.print(line[8:], soft_wrap=True)
-    if display.tips:
-        note(f"Carry it out with: wornpath resume {agent.run_id}")
+    try:
+        for line in narrator.plan_lines():
+            screen.print(line[8:], soft_wrap=True)
+    except BrokenPipeError:
+        return UNREAD
+    finally:
+        if display.tips:
+            note(f"Carry it out with: wornpath resume {agent.run_id}")
     return 0
 
 
@@ -150,6 +160,19 @@ async def _close(agent: AutoGPT) -> None:
     close = getattr(agent.model, "aclose", None)
     if close is not None:
         await close()
+
+
+def _told(result: Result, display: Display) -> bool:
+    """Print RESULT; whether anybody read it. Raises WornpathError where it cannot be written."""
+    try:
+        _print(result, display)
+        return True
+    except BrokenPipeError:
+        return False
+    except OSError as error:
+        raise WornpathError(
+            f"The result could not be written: {error.strerror or error}. It is kept: wornpath show {result.run_id}"
+        ) from None
 
 
 def _print(result: Result, display: Display) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from wornpath.cli import text as t
 from wornpath.cli.endpoint import endpoint
+from wornpath.cli.output import say
 from wornpath.cli.terminal import ask_yes, interactive
 from wornpath.core import UsageError
 
@@ -90,8 +91,7 @@ def fetching(name: str, stream: TextIO, *, quiet: bool = False) -> Iterator[Prog
                 yield noticed(progress)
     except KeyboardInterrupt:
         if begun:
-            stream.write(f"Interrupted; what was fetched is kept. Go on with: wornpath models pull {name}\n")
-            stream.flush()
+            say(f"Interrupted; what was fetched is kept. Go on with: wornpath models pull {name}", stream)
         raise
 
 
@@ -103,8 +103,7 @@ def _lines(name: str, stream: TextIO) -> Progress:
         if (stage, tenth) not in told:
             told.add((stage, tenth))
             amount = f": {t.size(done)} of {t.size(total)}" if total else ""
-            stream.write(f"{STAGES[stage]} {name}{amount}\n")
-            stream.flush()
+            say(f"{STAGES[stage]} {name}{amount}", stream)
 
     return tell
 

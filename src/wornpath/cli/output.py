@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -31,7 +32,9 @@ MEANING = {
 
 def prepare_streams() -> None:
     """Make stdout and stderr take any text. The C locale says ASCII because nobody said anything, so UTF-8 is used there; any other
-    encoding is kept, and characters it lacks are written as escapes."""
+    encoding is kept, and characters it lacks are written as escapes. Raises UsageError where standard output is closed."""
+    without_output = sys.stdout is None
+    _open_closed()
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is None:
@@ -42,13 +45,31 @@ def prepare_streams() -> None:
             reconfigure(encoding="utf-8", errors="backslashreplace")
         else:
             reconfigure(errors="backslashreplace")
+    if without_output:
+        from wornpath.core import UsageError
+
+        raise UsageError("Standard output is closed; send it to a file, or to /dev/null.")
+
+
+def _open_closed() -> None:
+    """Put /dev/null in the place of standard streams that are closed: a file opened later would take their number."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            null = os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+            os.set_inheritable(null, True)
+            setattr(sys, name, os.fdopen(null, mode, encoding="utf-8"))
 
 
 def console(stream: TextIO) -> Console:
-    """A rich console on STREAM. Rich itself heeds NO_COLOR, FORCE_COLOR and TERM=dumb."""
+    """A rich console on STREAM. Rich itself heeds NO_COLOR, FORCE_COLOR and TERM=dumb, but ends the process at a closed pipe; this one
+    raises BrokenPipeError."""
     from rich.console import Console
 
-    return Console(file=stream, highlight=False, emoji=False, markup=False)
+    class Plain(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError
+
+    return Plain(file=stream, highlight=False, emoji=False, markup=False)
 
 
 def json_line(data: Mapping[str, Any], out: TextIO | None = None) -> None:
@@ -152,6 +173,12 @@ def print_result(result: Result) -> None:
 
 
 def note(message: str) -> None:
-    """A line for people on stderr."""
-    sys.stderr.write(t.visible(message) + "\n")
-    sys.stderr.flush()
+    """A line for people on stderr. Where it cannot be written, nothing ends for that."""
+    say(message, sys.stderr)
+
+
+def say(message: str, stream: TextIO) -> None:
+    """The same on STREAM."""
+    with contextlib.suppress(OSError):
+        stream.write(t.visible(message) + "\n")
+        stream.flush()

@@ -101,7 +101,8 @@ def run(
 ) -> None:
     """Do a goal: plan, act, judge. Ctrl-C stops after the step in hand, and the run can be resumed.
 
-    Exit codes: 0 met, 1 internal error, 2 usage, 3 not met or not verified, 4 needs a person, 5 limit, 6 no model, 130 interrupted.
+    Exit codes: 0 met, 1 internal error, 2 usage, 3 not met or not verified, 4 needs a person, 5 limit, 6 no model, 130 interrupted,
+    141 output unread.
     """
     from wornpath.cli.goal import read_goal
     from wornpath.cli.launch import Launch
