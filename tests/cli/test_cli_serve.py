@@ -72,6 +72,7 @@ def test_no_token_and_no_model(shell: Shell) -> None:
         (("--host", "no.such.host.invalid"), "no address"),
         (("--port", "99999"), "--port"),
         (("--jobs", "0"), "--jobs"),
+        (("--workspaces", __file__), "is a file, no folder of workspaces"),
     ],
 )
 def test_what_cannot_be_served(inside: Inside, arguments: tuple[str, ...], says: str) -> None:

@@ -27,7 +27,7 @@ from wornpath.serve import (
 from wornpath.serve.access import Access, Gate
 from wornpath.serve.openapi import document
 from wornpath.serve.operations import Operation
-from wornpath.serve.problems import Json, Problem, handle, handle_unexpected
+from wornpath.serve.problems import Json, Problem, handle, handle_disk, handle_unexpected
 from wornpath.serve.service import Service
 
 PAGE = Path(__file__).with_name("page")
@@ -72,7 +72,12 @@ def create_app(service: Service, access: Access) -> ASGIApp:
             *agent_protocol.routes(),
             Mount("/api/v1", routes=[operation.route() for operation in API]),
         ],
-        exception_handlers={HTTPException: handle, WornpathError: handle, Exception: handle_unexpected},
+        exception_handlers={
+            HTTPException: handle,
+            WornpathError: handle,
+            OSError: handle_disk,
+            Exception: handle_unexpected,
+        },
         lifespan=lifespan,
     )
     app.router.redirect_slashes = False

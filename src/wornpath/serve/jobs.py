@@ -7,6 +7,7 @@ finds its runs there at its next start, and goes on with those that nobody pause
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import sys
@@ -16,11 +17,11 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from wornpath.agent import AutoGPT
-from wornpath.core import Event, Result, RunStatus, UsageError, WornpathError
+from wornpath.core import Event, Result, RunStatus, StoreError, UsageError, WornpathError
 from wornpath.guard import ApprovalAnswer, ApprovalRequest, Limits
 from wornpath.serve.feed import Feed
 from wornpath.serve.models import Models
-from wornpath.serve.problems import Problem
+from wornpath.serve.problems import Problem, of_the_disk
 from wornpath.serve.worker import Work, Worker
 from wornpath.store import RunInfo
 from wornpath.store.protocol import Store
@@ -313,12 +314,15 @@ class Jobs:
             self.store.append(job.run_id, "run.paused", {"reason": HELD}, step=info.steps)
 
     def _failed(self, job: Job, error: Exception) -> None:
-        """The agent recorded what went wrong in the run; what kept it from beginning is recorded here."""
-        info = self.store.run(job.run_id)
-        elsewhere = info.status == "running" and info.pid != os.getpid()  # somebody resumed it at a terminal meanwhile
-        if info.status in ("paused", "running", "queued") and not elsewhere:
-            finish(self.store, job.run_id, "error", str(error) or type(error).__name__)
-        if not isinstance(error, WornpathError):
+        """The agent recorded what went wrong in the run; what kept it from beginning is recorded here, if that can be written."""
+        with contextlib.suppress(StoreError):
+            info = self.store.run(job.run_id)
+            elsewhere = (
+                info.status == "running" and info.pid != os.getpid()
+            )  # somebody resumed it at a terminal meanwhile
+            if info.status in ("paused", "running", "queued") and not elsewhere:
+                finish(self.store, job.run_id, "error", str(error) or type(error).__name__)
+        if not isinstance(error, WornpathError) and not of_the_disk(error):
             traceback.print_exception(error, file=sys.stderr)
 
 

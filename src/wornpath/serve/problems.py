@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import json
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeGuard
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -76,7 +77,20 @@ def of_exception(error: Exception) -> Refusal:
         return refusal(error.status_code, _HTTP.get(error.status_code, error.detail), error.headers)
     if isinstance(error, WornpathError):
         return refusal(_status(error), str(error))
+    if of_the_disk(error):
+        what = f"The server could not write {error.filename or 'to its disk'}: {error.strerror}"
+        return refusal(status_of(error), f"{what}; free some space or make it writable, and try again.")
     return refusal(500, "Something went wrong inside the server; its terminal shows the traceback. Please report it.")
+
+
+def of_the_disk(error: BaseException) -> TypeGuard[OSError]:
+    """Whether ERROR is trouble of the disk (full, read-only, failing, closed to us) and none of the program's own."""
+    return isinstance(error, OSError) and error.errno in (*_FULL, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM)
+
+
+def status_of(error: OSError) -> int:
+    """507 where there is no room, 503 for other trouble of the disk."""
+    return 507 if error.errno in _FULL else 503
 
 
 def _status(error: WornpathError) -> int:
@@ -87,6 +101,7 @@ def _status(error: WornpathError) -> int:
     return 409 if isinstance(error, NeedsPerson) else 400
 
 
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 _HTTP = {
     404: "There is nothing at this address; /api/v1/openapi.json lists what there is.",
     405: "This address does not take that method; /api/v1/openapi.json lists what it takes.",
@@ -95,6 +110,13 @@ _HTTP = {
 
 async def handle(request: Request, error: Exception) -> Response:
     """Starlette's handler for the exceptions we mean."""
+    return of_exception(error)
+
+
+async def handle_disk(request: Request, error: Exception) -> Response:
+    """The same for what the system refuses: trouble of the disk is answered, all else is a fault of ours."""
+    if not of_the_disk(error):
+        raise error
     return of_exception(error)
 
 

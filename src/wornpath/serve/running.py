@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -16,7 +17,7 @@ from typing import Any
 
 import uvicorn
 
-from wornpath.core import UsageError
+from wornpath.core import StoreError, UsageError
 from wornpath.serve.access import LOOPBACK, Access
 from wornpath.serve.app import create_app
 from wornpath.serve.service import Service
@@ -53,6 +54,8 @@ def bind(host: str, port: int) -> Address:
         bound.bind(where)
     except OSError as error:
         bound.close()
+        if error.errno == errno.EADDRNOTAVAIL:
+            raise UsageError(f"{host} is no address of this machine; give another --host.") from None
         raise UsageError(f"{host}:{port} cannot be listened at ({error.strerror}); give another --port.") from None
     return Address(bound, host, bound.getsockname()[1])
 
@@ -72,7 +75,7 @@ def access_for(address: Address, token: str | None, allow_hosts: tuple[str, ...]
 
 
 def kept_token(root: Path, *, new: bool = False) -> str:
-    """The store's token, made at first use; it stays the same, so that open pages find a server that started anew."""
+    """The store's token, made at first use; it stays the same, so that open pages find a server that started anew. Raises StoreError."""
     file = _folder(root) / "token"
     with contextlib.suppress(FileNotFoundError):
         found = file.read_text(encoding="ascii", errors="replace").strip()
@@ -80,17 +83,38 @@ def kept_token(root: Path, *, new: bool = False) -> str:
             return found
     token = secrets.token_urlsafe(24)
     part = file.with_suffix(".new")
-    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
-        out.write(f"{token}\n")
-    part.replace(file)
+    try:
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
+            out.write(f"{token}\n")
+        part.replace(file)
+    except OSError as error:
+        raise _unwritable(file.parent, error) from None
     return token
+
+
+def workspaces_folder(folder: Path) -> Path:
+    """FOLDER for the workspaces of runs, made where only it is missing. Raises UsageError where nothing can be written in it."""
+    advice = "name another with --workspaces."
+    try:
+        if not folder.is_dir():
+            folder.mkdir(0o700)
+    except FileExistsError:
+        raise UsageError(f"{folder} is a file, no folder of workspaces; {advice}") from None
+    except OSError as error:
+        raise UsageError(f"The folder of workspaces {folder} cannot be made: {error.strerror}; {advice}") from None
+    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        raise UsageError(f"The folder of workspaces {folder} cannot be written; make it writable, or {advice}")
+    return folder
 
 
 @contextlib.contextmanager
 def only_server(root: Path, url: str) -> Iterator[None]:
-    """Be the one server that goes on with the runs of the store at ROOT. Raises UsageError where there is one already."""
+    """Be the one server that goes on with the runs of the store at ROOT. Raises UsageError where there is one already, and StoreError."""
     file = _folder(root) / "server.json"
-    fd = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fd = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise _unwritable(file.parent, error) from None
     try:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -98,8 +122,11 @@ def only_server(root: Path, url: str) -> Iterator[None]:
             raise UsageError(
                 f"A server of this store is running already{_where(file)}; use that one, or stop it first."
             ) from None
-        os.ftruncate(fd, 0)
-        os.write(fd, json.dumps({"url": url, "pid": os.getpid()}).encode())
+        try:
+            os.ftruncate(fd, 0)
+            os.write(fd, json.dumps({"url": url, "pid": os.getpid()}).encode())
+        except OSError as error:
+            raise _unwritable(file.parent, error) from None
         yield
         os.ftruncate(fd, 0)
     finally:
@@ -115,7 +142,17 @@ def _where(file: Path) -> str:
 
 
 def _folder(root: Path) -> Path:
-    return private_folder(root / "serve")
+    try:
+        return private_folder(root / "serve")
+    except OSError as error:
+        raise _unwritable(root / "serve", error) from None
+
+
+def _unwritable(folder: Path, error: OSError) -> StoreError:
+    return StoreError(
+        f"The server cannot write in {folder}: {error.strerror}; free some space or make it writable, or name another folder with "
+        "WORNPATH_HOME."
+    )
 
 
 class Server(uvicorn.Server):

@@ -168,7 +168,7 @@ class Clock:
         run_id, problem = one.last_run, ""
         try:
             run_id = await self.hand_in(one)
-        except WornpathError as error:
+        except (WornpathError, OSError) as error:
             problem = str(error)
         now = Schedule(one.id, one.cron, one.goal, one.workspace, one.checks, one.created, run_id, time.time(), problem)
         if os.path.exists(self.schedules.folder / f"{one.id}.json"):  # noqa: PTH110 - removed meanwhile, it stays removed

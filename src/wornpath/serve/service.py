@@ -17,7 +17,7 @@ from wornpath.serve.asking import Questions
 from wornpath.serve.feed import Feed
 from wornpath.serve.jobs import HELD, QUEUED, STOPPED, UNBEGUN, Jobs, Order
 from wornpath.serve.models import Models, Opener
-from wornpath.serve.problems import Problem
+from wornpath.serve.problems import Problem, status_of
 from wornpath.serve.schedules import Clock, Schedule, Schedules
 from wornpath.serve.schemas import RunRequest
 from wornpath.serve.views import run_row
@@ -144,7 +144,10 @@ class Service:
         """The folder to work in: GIVEN, which must lie in the folder of workspaces, or a fresh one. Raises Problem."""
         if given is None:
             folder = self.workspaces / run_id
-            folder.mkdir(0o700, parents=True, exist_ok=True)
+            try:
+                folder.mkdir(0o700, parents=True, exist_ok=True)
+            except OSError as error:
+                raise Problem(status_of(error), f"The folder {folder} cannot be made: {error.strerror}.") from None
             return folder
         if not given.strip() or "\0" in given:
             raise Problem(400, "The workspace is empty; name a folder, or leave it out for a fresh one.")

@@ -45,6 +45,8 @@ def serve(
     from wornpath.serve.service import Service
 
     loaded, root = load({"model": model}), data_dir()
+    if workspaces is not None:
+        workspaces = running.workspaces_folder(workspaces)
     address = running.bind(host, port)
     access = running.access_for(
         address, None if no_token else running.kept_token(root, new=new_token), tuple(allow_host or ())
