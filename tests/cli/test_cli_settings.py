@@ -111,6 +111,14 @@ def test_what_is_wrong_in_a_flag_or_variable_is_said_with_its_name(monkeypatch: 
         load()
 
 
+def test_prices_that_are_no_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_PRICES", "{")
+    load()
+    monkeypatch.setenv("WORNPATH_PRICES", "{")
+    with pytest.raises(UsageError, match="WORNPATH_PRICES is no JSON: Expecting property name"):
+        load()
+
+
 def test_a_file_that_is_no_text(places: Path) -> None:
     (places / "here" / "wornpath.toml").write_bytes(b"model = '\xff\xfe'")
     with pytest.raises(UsageError, match="not UTF-8"):

@@ -9,7 +9,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 
 from wornpath.core import UsageError
 
@@ -94,7 +100,7 @@ def load(flags: Mapping[str, Any] | None = None, *, project: Path | None = None,
     user = config_file() if user is None else user
     layers: list[tuple[Origin, dict[str, Any]]] = [
         (Origin("flag"), {k: v for k, v in (flags or {}).items() if v is not None}),
-        (Origin("environment", "WORNPATH_"), dict(EnvSettingsSource(Settings)())),
+        (Origin("environment", "WORNPATH_"), _environment()),
         (Origin("environment", "OPENAI_"), _openai_environment()),
         (Origin("project", str(project)), _read(project)),
         (Origin("user", str(user)), _read(user)),
@@ -116,8 +122,29 @@ def load(flags: Mapping[str, Any] | None = None, *, project: Path | None = None,
     return loaded
 
 
+def _environment() -> dict[str, Any]:
+    try:
+        return dict(EnvSettingsSource(Settings)())
+    except SettingsError as error:  # of a value that is more than one text
+        odd = next((name for name in Settings.model_fields if f'"{name}"' in str(error)), "")
+        raise UsageError(
+            f"WORNPATH_{odd.upper()} is no JSON: {error.__cause__}. Write it as in "
+            '{"MODEL": {"input": 1.5, "output": 6}}, or unset it.'
+        ) from None
+
+
+class _OpenAI(BaseSettings):
+    """What is read of `OPENAI_…`."""
+
+    model_config = SettingsConfigDict(env_prefix="OPENAI_", env_ignore_empty=True)
+
+    api_key: str | None = None
+    base_url: str | None = None
+    model: str | None = None
+
+
 def _openai_environment() -> dict[str, Any]:
-    found = EnvSettingsSource(Settings, env_prefix="OPENAI_")()
+    found = EnvSettingsSource(_OpenAI)()
     return {name: found[name] for name in OPENAI_NAMES if name in found}
 
 
