@@ -164,6 +164,19 @@ def test_a_learner_at_work_is_waited_for(learnt: Inside, command: list[str]) -> 
     assert waiting.returncode == 0 and "v3 was made: learnt from 10 runs" in out
 
 
+def test_training_on_an_environment_says_what_is_kept_and_has_no_nan(inside: Inside) -> None:
+    pytest.importorskip("gymnasium")
+    train = ["learn", "--env", "CartPole-v1", "--steps", "10", "--tests", "1"]
+    out, err = inside.say(*train, "--json")
+    assert "the policy is measured and not kept" in err
+    found = json.loads(out, parse_constant=pytest.fail)
+    assert found["return_interval"] is None
+    out, err = inside.say(*train, "--out", "kept")
+    assert "[-]" in out and "nan" not in out and err == ""
+    (inside.cwd / "file").write_text("x")
+    assert "is a file" in error_of(inside.say(*train, "--out", "file", code=2)[1])
+
+
 def test_after_a_run(learnt: Inside) -> None:
     pytest.importorskip("torch")
     out, _ = learnt.say("learn", "--after", "20260112")

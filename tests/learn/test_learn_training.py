@@ -12,7 +12,7 @@ from toy_env import Boxes, make
 from wornpath.core import UsageError
 from wornpath.learn import checkpoint, evaluate, train
 from wornpath.learn.dqn import DQNConfig
-from wornpath.learn.evaluation import mean_interval, random_policy
+from wornpath.learn.evaluation import mean_interval, random_policy, summarise
 from wornpath.learn.learner import TrainingDiverged
 from wornpath.learn.ppo import PPOConfig
 from wornpath.learn.table import train_table
@@ -177,8 +177,8 @@ def test_demonstrations_count_and_are_cloned() -> None:
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({}, "not both and not neither"),
-        ({"episodes": 1, "steps": 1}, "not both"),
+        ({}, "only one of the two"),
+        ({"episodes": 1, "steps": 1}, "only one of the two"),
         ({"episodes": 5, "demonstrations": 2}, "need a teacher"),
         ({"episodes": 5, "resume": True}, "folder of the run"),
         ({"episodes": 5, "algorithm": "sarsa"}, "'sarsa'"),
@@ -188,6 +188,27 @@ def test_demonstrations_count_and_are_cloned() -> None:
 def test_options_that_cannot_be_are_refused(options: dict[str, Any], says: str) -> None:
     with pytest.raises(UsageError, match=says):
         train(make, **{"algorithm": "dqn", **options})
+
+
+def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    for out, says in (
+        (tmp_path / "file", "is a file"),
+        (tmp_path / "file" / "below", "--out"),
+        (Path("/proc/x"), "--out"),
+    ):
+        with pytest.raises(UsageError, match=says):
+            train(make, "dqn", episodes=1, out=out)
+
+
+def test_one_episode_has_no_interval() -> None:
+    report = summarise([(9.0, math.nan, 9, "")], 0.0)
+    assert str(report) == "1 episode: return 9.00 [-], 9.0 steps"
+    assert report.as_dict()["return_interval"] is None
+    json.dumps(report.as_dict(), allow_nan=False)
+    known = summarise([(1.0, 1.0, 2, "look"), (0.0, 0.0, 4, "look")], 0.0)
+    assert known.as_dict()["success_interval"] == list(known.success_interval)
+    assert known.as_dict()["families"] == {"look": 0.5}
 
 
 def test_resuming_what_is_not_there_or_another_run_is_refused(tmp_path: Path) -> None:

@@ -51,11 +51,22 @@ class EvaluationReport:
     traces: tuple[EpisodeTrace, ...] = ()
 
     def __str__(self) -> str:
-        low, high = self.success_interval
-        known = "" if math.isnan(self.success) else f"success {self.success:.2f} [{low:.2f}, {high:.2f}], "
-        a, b = self.return_interval
-        returned = f"return {self.mean_return:.2f} [{a:.2f}, {b:.2f}]"
-        return f"{self.episodes} episodes: {known}{returned}, {self.mean_steps:.1f} steps"
+        known = "" if math.isnan(self.success) else f"success {self.success:.2f} {_shown(self.success_interval)}, "
+        returned = f"return {self.mean_return:.2f} {_shown(self.return_interval)}"
+        episodes = "1 episode" if self.episodes == 1 else f"{self.episodes} episodes"
+        return f"{episodes}: {known}{returned}, {self.mean_steps:.1f} steps"
+
+    def as_dict(self) -> dict[str, Any]:
+        """The figures for JSON, which has no NaN: None for what is not known."""
+        return {
+            "episodes": self.episodes,
+            "success": _number(self.success),
+            "success_interval": _pair(self.success_interval),
+            "mean_return": _number(self.mean_return),
+            "return_interval": _pair(self.return_interval),
+            "mean_steps": _number(self.mean_steps),
+            "families": {name: _number(success) for name, success in self.families.items()},
+        }
 
 
 def evaluate(
@@ -116,6 +127,19 @@ def summarise(
         returns=tuple(returns),
         traces=traces,
     )
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
+def _pair(interval: tuple[float, float]) -> list[float] | None:
+    return None if math.isnan(interval[0]) else list(interval)
+
+
+def _shown(interval: tuple[float, float]) -> str:
+    """An interval for people; one episode has none."""
+    return "[-]" if math.isnan(interval[0]) else f"[{interval[0]:.2f}, {interval[1]:.2f}]"
 
 
 def bounds(low: float, high: float, digits: int = 4) -> list[float] | None:

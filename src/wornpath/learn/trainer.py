@@ -94,7 +94,9 @@ class Trainer:
     ) -> None:
         """Raises UsageError for options that cannot be."""
         if (options.episodes is None) == (options.steps is None):
-            raise UsageError("Give a number of episodes or a number of steps, not both and not neither.")
+            raise UsageError(
+                "Say how long to train: give a number of episodes or a number of steps, and only one of the two."
+            )
         if options.demonstrations and teacher is None:
             raise UsageError("Demonstrations need a teacher; this environment has none, so train without them.")
         self.options, self.out, self._teacher, self._progress = options, out, teacher, progress
@@ -111,13 +113,13 @@ class Trainer:
 
     def train(self, *, resume: bool = False) -> LearntPolicy:
         """Run to the end and return the policy (the best evaluated one when stopping early is on). With RESUME goes
-        on from the checkpoint in the run's folder. Raises TrainingDiverged, leaving the last good checkpoint.
+        on from the checkpoint in the run's folder. Raises TrainingDiverged, leaving the last good checkpoint, and UsageError
+        for a folder that cannot be written.
         """
         if resume:
             self._restore()
         elif self.out:
-            self.out.mkdir(parents=True, exist_ok=True)
-            (self.out / "metrics.jsonl").write_text("", encoding="utf-8")
+            _begin_in(self.out)
         try:
             while not self._done():
                 self._one_episode()
@@ -319,6 +321,19 @@ class Trainer:
 def episode_seed(seed: int, index: int) -> int:
     """The seed that episode INDEX of a run with SEED is reset with; below the test seeds."""
     return int(np.random.default_rng([seed, index, 7]).integers(0, 1_000_000))
+
+
+def _begin_in(out: Path) -> None:
+    """Make the folder OUT with an empty record of the training. Raises UsageError."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        (out / "metrics.jsonl").write_text("", encoding="utf-8")
+    except FileExistsError:
+        raise UsageError(f"{out} is a file, no folder to train in; name another with --out.") from None
+    except OSError as error:
+        raise UsageError(
+            f"Nothing can be written in {out}: {error.strerror}; name another folder with --out."
+        ) from None
 
 
 def _make_learner(algorithm: str, config: DQNConfig | PPOConfig | None, shape: Any, seed: int) -> Learner:

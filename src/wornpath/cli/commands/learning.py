@@ -154,6 +154,7 @@ def _on_environment(
     json: bool,
 ) -> None:
     """Train on ENV, and say how good the policy is on test draws."""
+    from wornpath.cli.output import note
     from wornpath.learn import evaluate, require_torch, train
 
     require_torch()
@@ -165,6 +166,8 @@ def _on_environment(
     named = environment(env)
     if episodes is None and steps is None:
         episodes = 200
+    if out is None:
+        note("Without --out DIR the policy is measured and not kept; name a folder to keep it in.")
     with _bar(episodes or steps or 0, "return") as progress:
 
         def advance(row: dict[str, Any]) -> None:
@@ -195,25 +198,12 @@ def _tell(version: str, report: Any, out: Path | None, json: bool) -> None:
     if not json:
         typer.echo(f"{version}: {report}")
         for family, success in report.families.items():
-            typer.echo(f"  {family}: {success:.2f}")
+            typer.echo(f"  {family}: {'-' if math.isnan(success) else f'{success:.2f}'}")
         if out:
             typer.echo(f"The policy is in {out / 'policy'}, the learning curve in {out / 'curve.svg'}.")
         return
-    known = not math.isnan(report.success)
-    json_line(
-        {
-            "type": "result",
-            "version": version,
-            "episodes": report.episodes,
-            "success": report.success if known else None,
-            "success_interval": list(report.success_interval) if known else None,
-            "mean_return": report.mean_return,
-            "return_interval": list(report.return_interval),
-            "mean_steps": report.mean_steps,
-            "families": report.families,
-            "policy": str(out / "policy") if out else None,
-        }
-    )
+    policy = str(out / "policy") if out else None
+    json_line({"type": "result", "version": version, **report.as_dict(), "policy": policy})
 
 
 class _bar:  # noqa: N801 (a context manager used like a function)
