@@ -131,6 +131,23 @@ def test_unknown_data_is_no_reason_to_fall_over(type: Any, data: dict[str, Any])
         assert "\n" not in line.plain
 
 
+def test_a_limit_of_one_is_told_in_the_singular() -> None:
+    def told(kind: str, limit: float) -> str:
+        data = {"kind": kind, "value": limit, "limit": limit}
+        return " ".join(line.plain.strip() for line in Narrator().feed(Event(1, "r", 0.0, 1, "budget.reached", data)))
+
+    assert told("steps", 1).endswith("limit of 1 step reached")
+    assert told("cost_usd", 1.0).endswith("limit of 1 US dollar reached")
+    assert told("seconds", 2).endswith("limit of 2 seconds reached")
+
+
+def test_a_program_that_repeats_itself_is_cut_where_there_is_no_terminal() -> None:
+    action = {"tool": "python", "arguments": {"code": "print('again')\n" * 50}}
+    (line,) = Narrator().feed(Event(1, "r", 0.0, 1, "loop.found", {"length": 1, "action": action}))
+    assert line.plain.rstrip().endswith("…")
+    assert len(line.plain) < 140
+
+
 def test_plain_lines_where_there_is_no_terminal() -> None:
     err = io.StringIO()
     with Lines(err) as display:

@@ -317,7 +317,7 @@ def test_a_run_that_reached_a_limit_goes_on_with_a_higher_one(site: Any, context
     run_id = hand_in(page, "Write a report")
     chip(page, "limit reached")
     page.get_by_role("button", name="Resume", exact=True).click()
-    more = page.get_by_label("The limit of 1 steps was reached. Go on up to:")
+    more = page.get_by_label("The limit of 1 step was reached. Go on up to:")
     expect(more.last).to_have_value("2")
     more.last.fill("9")
     page.keyboard.press("Enter")

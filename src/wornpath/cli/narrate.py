@@ -236,13 +236,13 @@ class Narrator:
         return self._with_its_step(self._remark(f"note: {data.get('text', '')}", "cyan"))
 
     def _on_budget_reached(self, data: Mapping[str, Any], event: Event) -> list[Text]:
-        kind = str(data.get("kind", "")).replace("cost_usd", "US dollars")
-        return [self._remark(f"limit of {data.get('limit', 0):g} {kind} reached", "yellow")]
+        kind, limit = str(data.get("kind", "")).replace("cost_usd", "US dollars"), data.get("limit", 0)
+        return [self._remark(f"limit of {limit:g} {kind.removesuffix('s') if limit == 1 else kind} reached", "yellow")]
 
     def _on_loop_found(self, data: Mapping[str, Any], event: Event) -> list[Text]:
         length = int(data.get("length", 1))
         what = "repeats itself" if length == 1 else f"goes round in a circle of {length} steps"
-        return [self._remark(f"{what}: {_call(data.get('action', {}))}", "yellow")]
+        return [self._remark(f"{what}: {t.clip(_call(data.get('action', {})), 100, end=self.marks.end)}", "yellow")]
 
     def _on_artifact_written(self, data: Mapping[str, Any], event: Event) -> list[Text]:
         wrote = f"wrote {data.get('path', '')}, {t.size(int(data.get('bytes', 0)))}"

@@ -4,7 +4,7 @@ import { post, remove } from "../lib/api.js";
 import { button, confirm, fill, h, icon } from "../lib/dom.js";
 import { command, fail, forget, loadDetailSoon, shown, store } from "../lib/data.js";
 import { oneLine, seconds, short } from "../lib/format.js";
-import { known, t } from "../lib/i18n.js";
+import { t } from "../lib/i18n.js";
 import { skeleton, statusChip } from "./marks.js";
 
 const LIMITS = { steps: "max_steps", tokens: "max_tokens", cost_usd: "max_cost", seconds: "timeout" };
@@ -101,7 +101,7 @@ export function runHead(runId, { status, startReplay, replaying }) {
     const option = LIMITS[reached?.what];
     if (!option) return act("resume")();
     const limit = await askNumber(
-      t("more_question", { what: known(`budget_${reached.what}`), limit: reached.limit }),
+      t("more_question", { what: t(`budget_${reached.what}`, { n: reached.limit }), limit: reached.limit }),
       reached.limit * 2,
     );
     if (limit === null) return undefined;

@@ -145,9 +145,13 @@ export default {
   scope_folder: "folder",
   scope_user: "everywhere",
   budget_steps: "steps",
+  budget_steps_one: "step",
   budget_tokens: "tokens",
+  budget_tokens_one: "token",
   budget_cost_usd: "US dollars",
+  budget_cost_usd_one: "US dollar",
   budget_seconds: "seconds",
+  budget_seconds_one: "second",
   // run
   views_of_run: "Parts of this run",
   overview: "Overview",

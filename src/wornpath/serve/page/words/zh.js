@@ -144,9 +144,13 @@ export default {
   scope_folder: "文件夹",
   scope_user: "通用",
   budget_steps: "步数",
+  budget_steps_one: "步数",
   budget_tokens: "词元",
+  budget_tokens_one: "词元",
   budget_cost_usd: "美元",
+  budget_cost_usd_one: "美元",
   budget_seconds: "秒",
+  budget_seconds_one: "秒",
   // run
   views_of_run: "本次运行的各部分",
   overview: "概览",
