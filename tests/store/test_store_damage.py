@@ -99,6 +99,48 @@ def test_a_full_disk_stops_the_store_intact(tmp_path: Path) -> None:
         assert [e.data["i"] for e in store.events()] == list(range(count + 1))
 
 
+@pytest.mark.parametrize("trouble", ["full", "read-only"])
+def test_what_a_disk_holds_is_read_though_nothing_can_be_written(tmp_path: Path, trouble: str) -> None:
+    disk = tmp_path / "disk"
+    with tiny_disk(disk):
+        with SqliteStore(disk / "home") as store:
+            store.append("r1", "run.started", {"model": "m"})
+        filler = disk / "filler"
+        if trouble == "full":
+            with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
+                while file.write(b"\0" * 4096):
+                    pass
+        else:
+            subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+        with SqliteStore(disk / "home") as store:
+            assert [e.type for e in store.events()] == ["run.started"]
+            assert store.run("r1").model == "m"
+            with pytest.raises(
+                StoreError, match=r"free some space and try again|folder readable and writable"
+            ) as error:
+                store.append("r1", "model.called", {})
+            sentence(error)
+            if trouble == "full":
+                filler.unlink()
+            else:
+                subprocess.run(["mount", "-o", "remount,rw", str(disk)], check=True)
+            store.append("r1", "model.called", {})
+            assert len(list(store.events())) == 2
+
+
+def test_a_log_beside_the_file_is_never_passed_over(tmp_path: Path) -> None:
+    with tiny_disk(tmp_path / "disk"):
+        home = tmp_path / "disk" / "home"
+        with SqliteStore(home) as store:
+            store.append("r1", "run.started", {})
+            (home / "kept").write_bytes((home / "events.sqlite3-wal").read_bytes())
+        (home / "kept").rename(home / "events.sqlite3-wal")
+        subprocess.run(["mount", "-o", "remount,ro", str(tmp_path / "disk")], check=True)
+        with SqliteStore(home) as store, pytest.raises(StoreError) as error:
+            store.last_seq()
+        sentence(error)
+
+
 @pytest.fixture
 def unwritable() -> Iterator[Path]:
     """A folder that this process cannot write: root steps down for it."""

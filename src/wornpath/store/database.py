@@ -27,19 +27,15 @@ class Database:
 
     @contextlib.contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
-        """The connection, alone, for statements that only read. Raises StoreError."""
-        self._notice_fork()
-        with self._lock:
-            try:
-                yield self._db or self._open()
-            except (sqlite3.Error, OSError) as error:
-                raise self._explained(error) from error
+        """The connection, alone, to read only; on a full or read-only disk, that of the file as it is. Raises StoreError."""
+        with self._alone(or_frozen=True) as db:
+            yield db
 
     @contextlib.contextmanager
     def write(self, *, to_disk: bool = False) -> Iterator[sqlite3.Connection]:
         """The connection inside a transaction, committed at the end or undone by any exception. What is committed outlives the process;
         TO_DISK waits until it outlives the machine, too. Raises StoreError."""
-        with self.read() as db:
+        with self._alone() as db:
             db.execute(f"PRAGMA synchronous = {'FULL' if to_disk else 'NORMAL'}")
             db.execute("BEGIN IMMEDIATE")
             try:
@@ -56,11 +52,53 @@ class Database:
             if db is not None and self._pid == os.getpid():
                 db.close()
 
+    @contextlib.contextmanager
+    def _alone(self, *, or_frozen: bool = False) -> Iterator[sqlite3.Connection]:
+        self._notice_fork()
+        with self._lock, contextlib.ExitStack() as afterwards:
+            try:
+                yield self._db or self._opened(afterwards if or_frozen else None)
+            except (sqlite3.Error, OSError) as error:
+                raise self._explained(error) from error
+
     def _notice_fork(self) -> None:
         if self._pid != os.getpid():
             if self._db is not None:
                 _abandoned.append(self._db)
             self._db, self._lock, self._pid = None, threading.RLock(), os.getpid()
+
+    def _opened(self, afterwards: contextlib.ExitStack | None) -> sqlite3.Connection:
+        """A connection; with AFTERWARDS one that is closed then, of the file as it is, where the disk lets nothing be written beside it."""
+        try:
+            return self._open()
+        except (sqlite3.Error, OSError) as error:
+            if afterwards is None or not self._stuck(error):
+                raise
+            return afterwards.enter_context(contextlib.closing(self._frozen()))
+
+    def _stuck(self, error: sqlite3.Error | OSError) -> bool:
+        """Whether ERROR came of a disk that takes nothing, and the file is whole by itself, without a log that goes on from it."""
+        log = self.path.with_name(f"{self.path.name}-wal")
+        try:
+            if not self.path.stat().st_size or (log.exists() and log.stat().st_size):
+                return False
+            read_only = os.statvfs(self.path).f_flag & os.ST_RDONLY
+        except OSError:
+            return False
+        full = getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
+        return bool(read_only) or full
+
+    def _frozen(self) -> sqlite3.Connection:
+        """The file as nobody can change it: SQLite then needs neither locks nor other files."""
+        address = f"{self.path.absolute().as_uri()}?mode=ro&immutable=1"
+        db = sqlite3.connect(address, uri=True, isolation_level=None, check_same_thread=False)
+        try:
+            if self._check(db) < schema.VERSION:
+                raise StoreError(f"{self.path} must be brought up to date first; free some space, or make it writable.")
+        except BaseException:
+            db.close()
+            raise
+        return db
 
     def _open(self) -> sqlite3.Connection:
         db = sqlite3.connect(
@@ -74,7 +112,8 @@ class Database:
         self._db = db
         return db
 
-    def _prepare(self, db: sqlite3.Connection) -> None:
+    def _check(self, db: sqlite3.Connection) -> int:
+        """The version of the tables in DB. Raises StoreError where they are not ours, or too new."""
         found = schema.version(db)
         if not schema.is_ours(db):
             raise StoreError(f"{self.path} is a database of another program; name another folder with WORNPATH_HOME.")
@@ -83,6 +122,10 @@ class Database:
                 f"{self.path} was written by a newer Wornpath (format {found}, this one reads up to {schema.VERSION}); "
                 "upgrade Wornpath, or name another folder with WORNPATH_HOME."
             )
+        return found
+
+    def _prepare(self, db: sqlite3.Connection) -> None:
+        found = self._check(db)
         if found == 0:
             db.execute("PRAGMA auto_vacuum = INCREMENTAL")
         self._use_wal(db)
@@ -116,7 +159,8 @@ _OPEN = "cannot be opened; make its folder readable and writable, or name anothe
 _BUSY = "was locked by another process for {seconds:g} seconds; end that process or try again."
 _SENTENCES = {
     sqlite3.SQLITE_FULL: "could not be written, the disk is full; free some space and try again, nothing is lost.",
-    sqlite3.SQLITE_IOERR: "could not be read or written (disk full, a quota, a failing disk); what was stored is intact.",
+    sqlite3.SQLITE_IOERR: "could not be read or written (disk full, a quota, a failing disk); free some space and try again, "
+    "what was stored is intact.",
     sqlite3.SQLITE_BUSY: _BUSY,
     sqlite3.SQLITE_LOCKED: _BUSY,
     sqlite3.SQLITE_READONLY: "cannot be written; make its folder writable, or name another one with WORNPATH_HOME.",
