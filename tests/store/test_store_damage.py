@@ -128,13 +128,14 @@ def test_what_a_disk_holds_is_read_though_nothing_can_be_written(tmp_path: Path,
             assert len(list(store.events())) == 2
 
 
-def test_a_log_beside_the_file_is_never_passed_over(tmp_path: Path) -> None:
+@pytest.mark.parametrize("log", ["wal", "journal"])
+def test_a_log_beside_the_file_is_never_passed_over(tmp_path: Path, log: str) -> None:
     with tiny_disk(tmp_path / "disk"):
         home = tmp_path / "disk" / "home"
         with SqliteStore(home) as store:
             store.append("r1", "run.started", {})
             (home / "kept").write_bytes((home / "events.sqlite3-wal").read_bytes())
-        (home / "kept").rename(home / "events.sqlite3-wal")
+        (home / "kept").rename(home / f"events.sqlite3-{log}")
         subprocess.run(["mount", "-o", "remount,ro", str(tmp_path / "disk")], check=True)
         with SqliteStore(home) as store, pytest.raises(StoreError) as error:
             store.last_seq()

@@ -74,13 +74,16 @@ class Database:
         except (sqlite3.Error, OSError) as error:
             if afterwards is None or not self._stuck(error):
                 raise
-            return afterwards.enter_context(contextlib.closing(self._frozen()))
+            frozen = afterwards.enter_context(contextlib.closing(self._frozen()))
+            if not schema.is_ours(frozen) or schema.version(frozen) != schema.VERSION:
+                raise
+            return frozen
 
     def _stuck(self, error: sqlite3.Error | OSError) -> bool:
         """Whether ERROR came of a disk that takes nothing, and the file is whole by itself, without a log that goes on from it."""
-        log = self.path.with_name(f"{self.path.name}-wal")
+        logs = [self.path.with_name(f"{self.path.name}-{kind}") for kind in ("wal", "journal")]
         try:
-            if not self.path.stat().st_size or (log.exists() and log.stat().st_size):
+            if not self.path.stat().st_size or any(log.exists() and log.stat().st_size for log in logs):
                 return False
             read_only = os.statvfs(self.path).f_flag & os.ST_RDONLY
         except OSError:
@@ -91,14 +94,7 @@ class Database:
     def _frozen(self) -> sqlite3.Connection:
         """The file as nobody can change it: SQLite then needs neither locks nor other files."""
         address = f"{self.path.absolute().as_uri()}?mode=ro&immutable=1"
-        db = sqlite3.connect(address, uri=True, isolation_level=None, check_same_thread=False)
-        try:
-            if self._check(db) < schema.VERSION:
-                raise StoreError(f"{self.path} must be brought up to date first; free some space, or make it writable.")
-        except BaseException:
-            db.close()
-            raise
-        return db
+        return sqlite3.connect(address, uri=True, isolation_level=None, check_same_thread=False)
 
     def _open(self) -> sqlite3.Connection:
         db = sqlite3.connect(
@@ -112,8 +108,7 @@ class Database:
         self._db = db
         return db
 
-    def _check(self, db: sqlite3.Connection) -> int:
-        """The version of the tables in DB. Raises StoreError where they are not ours, or too new."""
+    def _prepare(self, db: sqlite3.Connection) -> None:
         found = schema.version(db)
         if not schema.is_ours(db):
             raise StoreError(f"{self.path} is a database of another program; name another folder with WORNPATH_HOME.")
@@ -122,10 +117,6 @@ class Database:
                 f"{self.path} was written by a newer Wornpath (format {found}, this one reads up to {schema.VERSION}); "
                 "upgrade Wornpath, or name another folder with WORNPATH_HOME."
             )
-        return found
-
-    def _prepare(self, db: sqlite3.Connection) -> None:
-        found = self._check(db)
         if found == 0:
             db.execute("PRAGMA auto_vacuum = INCREMENTAL")
         self._use_wal(db)
