@@ -98,6 +98,10 @@ def test_doctor(inside: Inside, small: Path) -> None:
     assert found["model"]["detail"] == "local: Small, checked"
     assert found["store"]["detail"].startswith("1 run, ")
     assert any(name.startswith("attack") for name in found)
+    assert found["extra web"]["detail"].startswith("starlette ")
+    lines = inside.say("doctor")[0].splitlines()
+    assert "✓ attack             reading a file outside the workspace: refused; it works without the sandbox" in lines
+    assert {line[20] for line in lines} == {" "}
 
 
 def test_doctor_tells_what_fails(inside: Inside) -> None:
@@ -105,6 +109,9 @@ def test_doctor_tells_what_fails(inside: Inside) -> None:
     assert "✗ model" in out
     with playing(Player()) as env:
         assert "✓ model" in inside.say("doctor", **env)[0]
+    (inside.cwd / "file").write_text("x")
+    out, _ = inside.say("doctor", code=1, WORNPATH_HOME=str(inside.cwd / "file"))
+    assert f"✗ store              {inside.cwd / 'file'} is a file; move it away" in out
     (inside.home / "events.sqlite3").write_bytes(b"this is no database" * 100)
     out, _ = inside.say("doctor", code=1)
     assert "✗ store" in out

@@ -13,6 +13,7 @@ GIGABYTE = 10**9
 EXTRAS = {
     "local": ("xllamacpp", "pandas", "matplotlib"),
     "learn": ("torch", "safetensors", "gymnasium"),
+    "web": ("starlette", "uvicorn", "python-multipart", "cronsim"),
 }
 
 
@@ -44,8 +45,9 @@ def doctor(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = F
         marks, screen = Marks.fitting(sys.stdout.encoding), console(sys.stdout)
         signs = {"ok": (marks.done, "green"), "warn": ("!", "yellow"), "fail": (marks.failed, "bold red")}
         for finding in found:
-            head = Text.assemble(signs[finding.state], " ", (t.pad(t.visible(finding.name), 17), "bold"), " ")
-            hanging(screen, head, t.one_line(finding.detail), indent=4)
+            name, _, which = finding.name.partition(": ")
+            head = Text.assemble(signs[finding.state], " ", (t.pad(t.visible(name), 18), "bold"), " ")
+            hanging(screen, head, t.one_line(f"{which}: {finding.detail}" if which else finding.detail), indent=4)
     raise typer.Exit(1 if failed else 0)
 
 
@@ -118,10 +120,16 @@ _LAYER_STATES: dict[str, Literal["ok", "warn", "fail"]] = {"on": "ok", "off": "w
 
 
 def _sandbox() -> Iterator[Finding]:
+    import tempfile
+
     from wornpath.sandbox.doctor import report
 
+    temporary = Path(tempfile.gettempdir())
     for layer in report():
-        yield Finding(layer.name, _LAYER_STATES[layer.state], layer.detail)
+        detail = layer.detail
+        if (layer.name, layer.state) == ("bubblewrap", "off") and temporary.is_relative_to("/dev"):
+            detail = f"does not work with TMPDIR={temporary}, since /dev is hidden in it; name a folder elsewhere"
+        yield Finding(layer.name, _LAYER_STATES[layer.state], detail)
 
 
 def _disk() -> Iterator[Finding]:
@@ -140,10 +148,17 @@ def _disk() -> Iterator[Finding]:
 
 
 def _store() -> Iterator[Finding]:
+    import os
+
     from wornpath.cli.opening import open_store
     from wornpath.cli.text import plural
     from wornpath.store.paths import data_dir
 
+    there = next(p for p in (data_dir(), *data_dir().parents) if p.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        what = "cannot be written; make it writable" if there.is_dir() else "is a file; move it away"
+        yield Finding("store", "fail", f"{there} {what}, or name another folder with WORNPATH_HOME")
+        return
     if not (data_dir() / "events.sqlite3").exists():
         yield Finding("store", "ok", f"not made yet, will be in {data_dir()}")
         return
