@@ -103,6 +103,21 @@ def test_a_model_that_fails_is_told_once_and_how_to_go_on(inside: Inside) -> Non
     assert err.splitlines()[-1] == f"Once that is put right, go on with: wornpath resume {run}"
 
 
+def test_an_endpoint_s_error_names_what_set_it(inside: Inside) -> None:
+    closed = "http://127.0.0.1:9/v1/"
+    env = {"OPENAI_API_KEY": "sk-test", "WORNPATH_MODEL": "mock"}
+    said = inside.say("run", GOAL, "-q", code=6, WORNPATH_BASE_URL=closed, **env)[1]
+    assert "check the network and WORNPATH_BASE_URL." in error_of(said)
+    said = inside.say("run", GOAL, "-q", code=6, OPENAI_BASE_URL=closed, **env)[1]
+    assert "check the network and OPENAI_BASE_URL." in error_of(said)
+    assert (
+        "check WORNPATH_BASE_URL." in inside.say("run", GOAL, "-q", code=2, WORNPATH_BASE_URL="http://[::1", **env)[1]
+    )
+    (inside.home / "config.toml").write_text(f"base_url = '{closed}'\n")
+    said = inside.say("run", GOAL, "-q", code=6, **env)[1]
+    assert f"check the network and base_url in {inside.home / 'config.toml'}." in error_of(said)
+
+
 def test_a_refused_key_is_exit_code_6_and_not_shown(inside: Inside) -> None:
     refused = Reply(status=401, body={"error": {"message": "Incorrect API key provided: sk-test"}})
     server = player()

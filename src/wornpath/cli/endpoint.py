@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from wornpath.cli.output import note
@@ -24,6 +25,7 @@ def endpoint(loaded: Loaded) -> tuple[str | None, str | None]:
     """
     from urllib.parse import urlsplit
 
+    _name_setters(loaded)
     settings = loaded.settings
     url, key = settings.base_url, settings.api_key.get_secret_value() if settings.api_key else None
     origin = loaded.origin("base_url")
@@ -41,3 +43,20 @@ def endpoint(loaded: Loaded) -> tuple[str | None, str | None]:
         )
     confirm(f"{origin.name} in this folder sends {goes} to {url}. Is that right?", yes=False)
     return url, key
+
+
+def _name_setters(loaded: Loaded) -> None:
+    """Let the endpoint's errors say which variable or file to look at."""
+    from wornpath.llm.clients import shown
+    from wornpath.llm.faults import Setters, set_by
+    from wornpath.llm.openai_chat import OPENAI_URL
+
+    named: dict[str, str] = {}
+    for name in ("base_url", "api_key"):
+        origin = loaded.origin(name)
+        if origin.kind != "default":
+            named[name] = origin.name if origin.kind == "environment" else f"{name} in {origin.name}"
+    url = loaded.settings.base_url or OPENAI_URL
+    set_by(url, Setters(**named))
+    with contextlib.suppress(ValueError):  # no address; the model's resolver says so
+        set_by(shown(url), Setters(**named))

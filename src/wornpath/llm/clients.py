@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from wornpath.core import UsageError
-from wornpath.llm.faults import TooLarge
+from wornpath.llm.faults import TooLarge, setters_of
 
 if TYPE_CHECKING:
     import httpx2
@@ -72,7 +72,8 @@ def check_url(base_url: str) -> None:
     except ValueError:
         good = False
     if not good:
-        raise UsageError("The base URL of the model endpoint is no http:// or https:// address; check OPENAI_BASE_URL.")
+        place = setters_of(base_url).base_url
+        raise UsageError(f"The base URL of the model endpoint is no http:// or https:// address; check {place}.")
 
 
 def _make(base_url: str, api_key: str, timeout: float, max_bytes: int) -> AsyncOpenAI:

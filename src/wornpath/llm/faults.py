@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal
 
@@ -16,6 +17,26 @@ _TOO_LONG = re.compile(
 )
 _SECRETS = re.compile(r"\b(sk|gsk|key|xai|AIza)[-_][\w*.-]{6,}|\bBearer\s+\S+", re.IGNORECASE)
 _LINE = 220
+
+
+@dataclass(frozen=True, slots=True)
+class Setters:
+    """What set an endpoint's base URL and its key, in the words of an error: a variable, or a line of a file."""
+
+    base_url: str = "OPENAI_BASE_URL"
+    api_key: str = "OPENAI_API_KEY"
+
+
+_setters: dict[str, Setters] = {}
+
+
+def set_by(base_url: str, setters: Setters) -> None:
+    """Let errors of the endpoint at BASE_URL name SETTERS."""
+    _setters[base_url.rstrip("/")] = setters
+
+
+def setters_of(base_url: str) -> Setters:
+    return _setters.get(base_url.rstrip("/"), Setters())
 
 
 class TooLarge(Exception):
@@ -125,24 +146,25 @@ class Fault(Exception):
         return ModelUnavailable(self._sentence(where, model, says, tries))
 
     def _sentence(self, where: str, model: str, says: str, tries: str) -> str:
+        place = setters_of(where)
         if self.kind == "timeout":
             return f"{where} did not answer in time{tries}; try again later, or raise the time-out."
         if self.kind == "connection":
-            return f"{where} cannot be reached, or broke off its answer{tries}{says}; check the network and OPENAI_BASE_URL."
+            return f"{where} cannot be reached, or broke off its answer{tries}{says}; check the network and {place.base_url}."
         if self.kind == "garbage":
-            return f"{where} answered with something that is no chat completion{tries}; check OPENAI_BASE_URL."
+            return f"{where} answered with something that is no chat completion{tries}; check {place.base_url}."
         if self.kind == "large":
             return f"{where} sent an answer{says[1:]}; it was cut off unread."
         if self.status == 401:
-            return f"{where} refuses the key (401){says}; check OPENAI_API_KEY."
+            return f"{where} refuses the key (401){says}; check {place.api_key}."
         if self.status == 404 or self.code == "model_not_found":
-            return f"{where} has no model {model!r} or no chat completions ({self.status}){says}; check --model and OPENAI_BASE_URL."
+            return f"{where} has no model {model!r} or no chat completions ({self.status}){says}; check --model and {place.base_url}."
         if self.status == 429:
             wait = f" and asks to wait {self.retry_after:.0f} s" if self.retry_after else ""
             return f"{where} is over its rate limit or quota (429){tries}{wait}{says}; wait, or check the account."
         if self.status >= 500:
             return f"{where} keeps failing ({self.status}){tries}{says}; try again later."
-        return f"{where} refuses the request ({self.status}){says}; check --model, OPENAI_BASE_URL and the account."
+        return f"{where} refuses the request ({self.status}){says}; check --model, {place.base_url} and the account."
 
 
 def _seconds(value: str | None, unit: float = 1.0) -> float | None:
