@@ -67,6 +67,10 @@ def test_help_and_version(shell: Shell) -> None:
         (["why", "last", "0"], "STEP"),
         (["notes", "rm", "7"], "There is no note 7"),
         (["notes", "add", " "], "empty"),
+        (["notes", "add", "x" * 2001], "The note is longer than 2,000 characters"),
+        (["notes", "add", "x", "--scope", "folder", "--workspace", "/nope"], "There is no folder /nope"),
+        (["schedule", "add", "0 8 * * 1", "x", "-w", "no/../.."], "is not in the server's folder of workspaces"),
+        (["bench", "recurring", "--families", "/nonexist.py"], "There is no file /nonexist.py"),
         (["rate", "last", "great"], "'great' is not one of 'good', 'bad'. See"),
         (["rnu"], "Did you mean 'run'? See"),
         (["run", "x", "--workspace", "/etc/passwd"], "is a file"),
@@ -285,7 +289,12 @@ def test_an_unexpected_error_is_one_line_with_a_log(shell: Shell) -> None:
 
 def test_an_argument_that_is_no_text(shell: Shell) -> None:
     shell.fill()
-    assert "no text" in error_of(shell.say("show", "\udcff\udcfe", code=2)[1])
+    assert "An argument holds bytes that are no text" in error_of(shell.say("show", "\udcff\udcfe", code=2)[1])
+    said = error_of(shell.say("run", "bad \udcff goal", code=2)[1])
+    assert said == (
+        "wornpath: error: The goal holds bytes that are no text, neither in UTF-8 nor in this locale; type it again."
+    )
+    shell.say("run", code=2, input=b"bad \xff goal")
 
 
 def test_completion_knows_runs_and_models(shell: Shell) -> None:

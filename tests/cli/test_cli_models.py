@@ -42,7 +42,7 @@ def test_a_model_that_is_here(inside: Inside, small: Path) -> None:
 
 def test_a_model_that_is_not_here(inside: Inside, small: Path) -> None:
     assert "models pull local" in error_of(inside.say("models", "path", code=6)[1])
-    assert "700 B, licence Apache-2.0" in error_of(inside.say("models", "pull", code=2)[1])
+    assert "700 B, licence Apache-2.0" in error_of(inside.say("models", "pull", code=4)[1])
     assert "no embedded model 'other'" in error_of(inside.say("models", "pull", "other", code=2)[1])
     assert "agree with --yes" in error_of(inside.say("run", "say hello", code=4)[1])
 

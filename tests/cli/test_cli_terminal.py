@@ -5,14 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
+import sample_run
 from mock_server import Reply
 from model_server import Player, act, playing
 from shell import Shell
 from terminal_screen import Terminal
+
+from wornpath.cli.drive import _next_steps, recorded
+from wornpath.store import SqliteStore
 
 PLAN = [{"do": "Write the total to report.md", "kind": "other", "output": "report.md", "has": []}]
 CLEAR = [{"do": "Delete the invoices", "kind": "organise", "output": "", "has": []}]
@@ -147,9 +153,22 @@ def test_the_first_ctrl_c_waits_for_the_step_and_the_second_does_not(shell: Shel
 
     with running(shell, "--check", "true", steps=(LOOK, never)) as terminal:
         assert terminal.end() == 130
-    assert "wornpath resume" in terminal.shown
+    assert "Stopped after 1 step. Go on with: wornpath resume" in terminal.shown
     assert "Traceback" not in terminal.shown
     assert status(shell) == "paused"
+
+
+@pytest.mark.parametrize(
+    ("end", "said"), [("action.started", "Stopped in step 3."), ("action.finished", "after 3 steps.")]
+)
+def test_a_step_that_was_cut_off_is_not_counted(shell: Shell, capsys: Any, end: str, said: str) -> None:
+    kept = next(n for n, (type, _, step) in enumerate(sample_run.records(), 1) if (type, step) == (end, 3))
+    shell.fill(keep=kept)
+    with SqliteStore(shell.home) as store:
+        _next_steps(
+            cast(Any, SimpleNamespace(store=store)), replace(recorded(store.run("last")), status="paused"), tips=False
+        )
+    assert said in capsys.readouterr().err
 
 
 def test_questions_before_the_run(shell: Shell) -> None:

@@ -36,8 +36,8 @@ def command_reference() -> str:
     """Every command with its arguments and options."""
     lines: list[str] = []
     for name, command in commands():
-        if not name or getattr(command, "commands", None):
-            continue  # a group; one without commands below it, such as learn, is a command itself
+        if not name or (getattr(command, "commands", None) and not getattr(command, "invoke_without_command", False)):
+            continue  # a group that does nothing by itself, unlike learn
         arguments = [p for p in command.params if not p.opts[0].startswith("-")]
         shown = " ".join(
             (p.metavar or p.name.upper()) if p.required else f"[{p.metavar or p.name.upper()}]" for p in arguments

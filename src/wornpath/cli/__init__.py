@@ -62,7 +62,7 @@ def _typer_error(error: Exception) -> int | None:
         _complain("stopped; nothing was done")
         return 130
     if isinstance(error, UnicodeEncodeError) and any(not _is_text(argument) for argument in sys.argv):
-        _complain("an argument holds bytes that are no text in this locale; type it again")
+        _complain("An argument holds bytes that are no text in this locale; type it again.")
         return 2
     return None
 

@@ -217,7 +217,10 @@ def _next_steps(agent: AutoGPT, result: Result, *, tips: bool) -> None:
 
     run = result.run_id
     if result.status in ("paused", "cancelled"):
-        note(f"Stopped after {plural(result.steps, 'step')}. Go on with: wornpath resume {run}")
+        finished = {event.step for event in agent.store.events(run, types=("action.finished",))}
+        cut_off = result.steps and result.steps not in finished
+        where = f"in step {result.steps}" if cut_off else f"after {plural(result.steps, 'step')}"
+        note(f"Stopped {where}. Go on with: wornpath resume {run}")
     elif result.status == "needs_person":
         for request, kind in pending(agent.store, run).items():
             answers = "--answer TEXT" if kind == "question" else f"--allow {request}  (or --deny {request})"

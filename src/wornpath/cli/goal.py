@@ -15,7 +15,7 @@ MAX_BYTES = 4 * (MAX_GOAL + 1)
 def read_goal(argument: str | None) -> str:
     """The goal in words. `-` or no argument reads standard input.
 
-    Raises UsageError for a goal that is empty or longer than 100,000 characters, and when there is none to read.
+    Raises UsageError for a goal that is empty, no text, or longer than 100,000 characters, and when there is none to read.
     """
     if argument is None or argument == "-":
         if sys.stdin.isatty():
@@ -34,13 +34,18 @@ def read_goal(argument: str | None) -> str:
 
 
 def _decode(data: bytes) -> str:
-    """UTF-8 where it fits, else the locale's encoding; what fits neither is replaced."""
+    """UTF-8 where it fits, else the locale's encoding. Raises UsageError for what fits neither."""
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
         if error.start > len(data) - 4 and len(data) == MAX_BYTES:  # cut in the middle of a character
             return data[: error.start].decode("utf-8")
-        return data.decode(locale.getpreferredencoding(False), "replace")
+    try:
+        return data.decode(locale.getpreferredencoding(False))
+    except UnicodeDecodeError:
+        raise UsageError(
+            "The goal holds bytes that are no text, neither in UTF-8 nor in this locale; type it again."
+        ) from None
 
 
 def workspace_folder(path: str | None) -> Path:

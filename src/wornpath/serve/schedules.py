@@ -61,8 +61,12 @@ class Schedules:
         self.folder = root / "serve" / "schedules"
 
     def add(self, cron: str, goal: str, *, workspace: str | None = None, checks: tuple[str, ...] = ()) -> Schedule:
-        """A new one. Raises UsageError for an expression that means nothing or never comes."""
+        """A new one. Raises UsageError for an expression that means nothing or never comes, and for a workspace that no server has."""
         check_cron(cron)
+        if workspace is not None and (not workspace.strip() or os.path.normpath(workspace).split("/")[0] == ".."):
+            raise UsageError(
+                f"The workspace {workspace[:200]!r} is not in the server's folder of workspaces; name one below it."
+            )
         made = Schedule(secrets.token_hex(4), cron, goal, workspace, checks, time.time())
         self.put(made)
         return made

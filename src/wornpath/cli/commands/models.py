@@ -43,13 +43,17 @@ def pull(name: Name = "local", yes: Yes = False) -> None:
     from wornpath.cli import text as t
     from wornpath.cli.model import fetching
     from wornpath.cli.output import note
-    from wornpath.cli.terminal import confirm
+    from wornpath.cli.terminal import confirm, interactive
+    from wornpath.core import NeedsPerson
     from wornpath.llm import weights
 
     wanted = weights.find(name)
 
     def agreed(w: weights.Weights) -> bool:
-        confirm(f"Fetch {w.title} ({t.size(w.bytes)}, licence {w.licence})?", yes=yes)
+        question = f"Fetch {w.title} ({t.size(w.bytes)}, licence {w.licence})?"
+        if not yes and not interactive():
+            raise NeedsPerson(f"{question} Nobody can be asked here; add --yes.")
+        confirm(question, yes=yes)
         return True
 
     with fetching(name, sys.stderr) as progress:

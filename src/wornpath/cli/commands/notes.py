@@ -11,6 +11,8 @@ from wornpath.cli.complete import run_ids
 
 group = typer.Typer(help="List, add and remove what the agent remembers.", no_args_is_help=True)
 
+MAX_NOTE = 2000
+
 
 @group.command("ls")
 def ls(
@@ -51,6 +53,12 @@ def add(
 
     if not text.strip():
         raise UsageError("The note is empty; give a text to remember.")
+    if len(text.strip()) > MAX_NOTE:
+        raise UsageError(
+            f"The note is longer than {MAX_NOTE:,} characters; put the material into a file and note where it is."
+        )
+    if scope == "folder" and not workspace.is_dir():
+        raise UsageError(f"There is no folder {workspace}; a note of scope folder needs one that is there.")
     if scope == "run" and not run:
         raise UsageError("A note of scope run needs the run: add --run RUN.")
     with open_store() as store:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -40,6 +41,8 @@ def recurring(
 
     if algorithm not in ("dqn", "ppo"):
         raise UsageError(f"There is no algorithm {algorithm!r}; use dqn or ppo.")
+    if families.endswith(".py") and not Path(families).is_file():
+        raise UsageError(f"There is no file {families}; --families takes a Python file or a module with FAMILIES.")
     arms, some = chosen(arm), [n.strip() for n in only.split(",") if n.strip()]
     total = len(arms) * seeds * episodes * len(some or load(families))
     with _progress(total) as take:
