@@ -219,6 +219,38 @@ def test_notes_are_seen_and_forgotten(site: Any, contexts: Any) -> None:
         assert store.notes(everything=True) == []
 
 
+def test_a_long_note_is_cut_until_it_is_asked_for(site: Any, contexts: Any) -> None:
+    place, long = site(), "Amounts are in euros. " * 60 + "The end."
+    with place.store() as store:
+        store.add_note(long, scope="user")
+    page = open_page(contexts(), place, "#/notes")
+    card = page.locator(".list-card")
+    expect(card).to_contain_text("Amounts are in euros.")
+    expect(card).not_to_contain_text("The end.")
+    card.get_by_role("button", name="Show all of it", exact=True).click()
+    expect(card).to_contain_text("The end.")
+
+
+def test_the_line_of_a_run_in_the_list_is_whole(site: Any, contexts: Any, tmp_path: Path) -> None:
+    asked = {
+        "id": "q",
+        "kind": "question",
+        "action": {"tool": "ask_person", "arguments": {}},
+        "risk": "read",
+        "reason": "Which?",
+    }
+    steps = [record for number in range(1, 13) for record in step(number)]
+    place = site()
+    with place.store() as store:
+        over = [("approval.requested", asked, 12), *end("r1", 12, "needs_person")[2:]]
+        store.append_many("r1", [*begin("Read it", tmp_path, ["Read it"]), *steps, *over])
+    page = open_page(contexts(viewport={"width": 1280, "height": 850}), place)
+    line = page.locator(".run-item-meta")
+    expect(line).to_contain_text("waits for you")
+    expect(line).to_contain_text("5.2k tok")
+    assert line.evaluate("(it) => it.scrollWidth <= it.clientWidth")
+
+
 def test_curves_are_drawn_from_the_runs(site: Any, contexts: Any, tmp_path: Path) -> None:
     place = site()
     for n in range(12):

@@ -204,6 +204,15 @@ def test_what_a_run_asked_does_not_wait_when_it_is_over(modules: Page) -> None:
     assert [row for row in rows if row[0] in ("step", "asked")] == [["step", "decided", None], ["asked", None, True]]
 
 
+@pytest.mark.parametrize("status", ["budget", "error", "cancelled"])
+def test_a_subtask_is_not_in_work_when_its_run_is_over(modules: Page, status: str) -> None:
+    over = a_run(begin("x", Path("/w"), ["a", "b"]), step(1), end("r", 1, status)[2:])
+    code = "const r = m.fold('r', x); return [...r.plan.subtasks, ...r.rows.filter((o) => o.kind === 'subtask')].map((o) => o.status);"
+    assert call(modules, "fold", code, over) == ["stopped", "pending", "stopped"]
+    again = {**over[-1], "seq": len(over) + 1, "type": "run.resumed", "data": {}}
+    assert call(modules, "fold", code, [*over, again]) == ["active", "pending", "active"]
+
+
 @given(cut=st.integers(0, 17))
 @settings(max_examples=18)
 def test_a_fold_of_the_beginning_goes_on_to_the_whole(modules: Page, cut: int) -> None:

@@ -86,6 +86,11 @@ export class Run {
     if (this._current()?.state === "asking") touch(this._current(), { state: "decided" });
   }
 
+  /** Nobody works on the subtasks that were in work, or somebody does again. */
+  _rest(before, after) {
+    for (const one of this.plan?.subtasks ?? []) if (one.status === before) this._status(one.id, after);
+  }
+
   _status(id, status, why = "") {
     const subtask = this.plan?.subtasks.find((one) => one.id === id);
     if (subtask) Object.assign(subtask, { status, why });
@@ -135,11 +140,13 @@ const FOLD = {
   "run.paused"(run, data, event) {
     run.status = "paused";
     run.activity = { kind: "paused" };
+    run._rest("active", "stopped");
     run._row("paused", event, { text: String(data.reason ?? "") });
   },
   "run.resumed"(run, data, event) {
     run.status = "running";
     run.result = null;
+    run._rest("stopped", "active");
     run.activity = { kind: run.plan ? "choosing" : "planning" };
     if (run.rows.length === 1 && run.rows[0].kind === "paused")
       run.rows.pop(); // it only waited for its turn
@@ -150,6 +157,7 @@ const FOLD = {
     run.status = run.result.status ?? "error";
     run.ended = event.time;
     run.activity = { kind: "finished" };
+    run._rest("active", "stopped");
     for (const one of run.result.artifacts ?? []) run.artifacts.set(one.path, one);
     if (run.status !== "needs_person") run._unanswered();
     run._row("finished", event, { status: run.status, tokens: run._claim() });

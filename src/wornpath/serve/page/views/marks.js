@@ -43,7 +43,7 @@ export function who(by, { words = true } = {}) {
   return mark;
 }
 
-const SUBTASK_ICONS = { pending: "ring", active: "running", done: "check", failed: "x" };
+const SUBTASK_ICONS = { pending: "ring", active: "running", stopped: "pause", done: "check", failed: "x" };
 
 export const subtaskIcon = (status) =>
   h(

@@ -7,6 +7,8 @@ import { moment } from "../lib/format.js";
 import { known, t } from "../lib/i18n.js";
 import { empty, problemCard, skeleton } from "./marks.js";
 
+const MOST_TEXT = 300;
+
 export function notesView() {
   const list = h("div", null, skeleton(3));
   const element = h("div", { class: "page" }, h("h1", null, t("notes")), h("p", { class: "lead" }, t("notes_lead")), list);
@@ -35,7 +37,7 @@ export function notesView() {
       h(
         "div",
         { class: "list-main" },
-        h("p", { class: "strong" }, one.text),
+        text(one.text),
         h(
           "p",
           { class: "muted small" },
@@ -47,6 +49,19 @@ export function notesView() {
       ),
       button(t("forget_note"), { mark: "trash", quiet: true, kind: "plain small", onclick: () => drop(one) }),
     );
+  }
+
+  function text(whole) {
+    const shown = h("p", { class: "strong" }, whole.length > MOST_TEXT ? `${whole.slice(0, MOST_TEXT)}…` : whole);
+    if (whole.length <= MOST_TEXT) return shown;
+    const more = button(t("show_all"), {
+      kind: "plain small",
+      onclick: () => {
+        shown.textContent = whole;
+        more.remove();
+      },
+    });
+    return [shown, more];
   }
 
   async function drop(one) {

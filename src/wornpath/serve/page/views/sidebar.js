@@ -88,6 +88,7 @@ export function sidebarView() {
             tokens ? t("tokens_n", { n: short(tokens) }) : "",
           ]
             .filter(Boolean)
+            .map((one) => one.replaceAll(" ", "\u00a0")) // a narrow line is broken between them
             .join(" · "),
         ),
       ),

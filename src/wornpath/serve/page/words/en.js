@@ -193,6 +193,7 @@ export default {
   subtask: "Subtask",
   subtask_pending: "to do",
   subtask_active: "in work",
+  subtask_stopped: "stopped",
   subtask_done: "done",
   subtask_failed: "failed",
   outcome: "Outcome",

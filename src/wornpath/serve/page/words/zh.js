@@ -191,6 +191,7 @@ export default {
   subtask: "子任务",
   subtask_pending: "待办",
   subtask_active: "进行中",
+  subtask_stopped: "已停下",
   subtask_done: "完成",
   subtask_failed: "失败",
   outcome: "结果",
