@@ -27,7 +27,9 @@ class BudgetReached(WornpathError):
     exit_code = 5
 
     def __init__(self, kind: str, value: float, limit: float) -> None:
-        super().__init__(f"The limit of {limit:g} {kind} was reached ({value:g} used); raise it to go on.")
+        super().__init__(
+            f"The limit of {limit:g} {kind.removesuffix('s') if limit == 1 else kind} was reached ({value:g} used); raise it to go on."
+        )
         self.kind, self.value, self.limit = kind, value, limit
 
 
