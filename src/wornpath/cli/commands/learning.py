@@ -167,6 +167,7 @@ def _on_environment(
     if episodes is None and steps is None:
         episodes = 200
     if out is None:
+        named.make(seed).close()  # one that cannot be made is told first
         note("Without --out DIR the policy is measured and not kept; name a folder to keep it in.")
     with _bar(episodes or steps or 0, "return") as progress:
 
