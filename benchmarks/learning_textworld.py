@@ -27,7 +27,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from wornpath.bench.learning import Log
+from wornpath.bench.learning import TEXT_ROLLOUT, Log
 from wornpath.core import Candidate, State
 from wornpath.envs.textworld import TextWorldExpress
 from wornpath.experience.text import bucket
@@ -61,7 +61,7 @@ def ours(algorithm: Literal["dqn", "ppo"], buckets: int) -> Callable[[str, argpa
         settings = TrainOptions(
             options.episodes, seed=seed, evaluate_every=options.every, evaluation_episodes=options.tests
         )
-        config = DQNConfig(buckets=buckets) if algorithm == "dqn" else PPOConfig(buckets=buckets)
+        config = DQNConfig(buckets=buckets) if algorithm == "dqn" else PPOConfig(rollout=TEXT_ROLLOUT, buckets=buckets)
         trainer = Trainer(
             lambda s: TextWorldExpress(game),
             algorithm,
