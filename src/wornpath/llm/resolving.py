@@ -117,6 +117,7 @@ def _first_model(base_url: str, api_key: str | None) -> str:
     import httpx2
 
     from wornpath.llm.clients import check_url, local, shown
+    from wornpath.llm.faults import setters_of
 
     check_url(base_url)
     where = shown(base_url)
@@ -128,7 +129,8 @@ def _first_model(base_url: str, api_key: str | None) -> str:
         listed = answer.json()["data"] if answer.status_code == 200 else []
         names = [str(entry["id"]) for entry in listed]
     except httpx2.HTTPError as error:
-        raise ModelUnavailable(f"{where} cannot be reached ({error}); check the network and OPENAI_BASE_URL.") from None
+        named = setters_of(base_url).base_url
+        raise ModelUnavailable(f"{where} cannot be reached ({error}); check the network and {named}.") from None
     except (ValueError, KeyError, TypeError):
         names = []
     if not names:
