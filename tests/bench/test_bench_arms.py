@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from wornpath.bench.arms import ARMS, Setting
+from wornpath.bench.misled import Placebo
 from wornpath.bench.others import Cache, Recollection, purpose, template
 from wornpath.bench.stream import Record, Spec, run_all
 from wornpath.llm import ScriptedChat
@@ -137,4 +138,4 @@ def test_arms_differ_from_the_agent_in_their_experience_alone(tmp_path: Path) ->
         configs = {name: agent.experience.config for name, agent in agents.items()}
     assert not configs["frozen"].recall and configs["frozen"].gate == "off" and not agents["frozen"].learn
     assert configs["no-roles"].roles is False and configs["no-gate"].gate == "off"
-    assert configs["placebo"].reward == "placebo" and configs["count-table"].policy == "counts"
+    assert isinstance(agents["placebo"].experience, Placebo) and configs["count-table"].policy == "counts"

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from wornpath.agent import AutoGPT
+from wornpath.bench.misled import Placebo, Poisoned
 from wornpath.bench.others import Cache, Recollection
 from wornpath.core import Episode, Event, Task, UsageError
 from wornpath.experience import lessons
@@ -90,11 +91,11 @@ class Frozen:
 
 
 class Experienced(Frozen):
-    """The agent with the experience that CONFIG switches on; counts and recall are updated after every run."""
+    """The agent with the experience that CONFIG switches on, of the class KIND; counts and recall are updated after every run."""
 
-    def __init__(self, setting: Setting, config: ExperienceConfig) -> None:
+    def __init__(self, setting: Setting, config: ExperienceConfig, kind: type[Experience] = Experience) -> None:
         super().__init__(setting)
-        self.experience = Experience(Memory.shared(setting.home / MEMORY), config)
+        self.experience = kind(Memory.shared(setting.home / MEMORY), config)
 
     def agent(self, task: Task, workspace: Path, chat: Chat, store: Store, **more: Any) -> AutoGPT:
         return AutoGPT(
@@ -263,9 +264,9 @@ class ReplayOnly(Frozen):
         return self._cache.served
 
 
-def _experienced(**changes: Any) -> Callable[[Setting], Contender]:
+def _experienced(kind: type[Experience] = Experience, **changes: Any) -> Callable[[Setting], Contender]:
     # Without networks: with `learnt` every run would start a learner of its own.
-    return lambda setting: Experienced(setting, ExperienceConfig(**{"policy": "counts", **changes}))
+    return lambda setting: Experienced(setting, ExperienceConfig(**{"policy": "counts", **changes}), kind)
 
 
 ARMS: Mapping[str, Callable[[Setting], Contender]] = {
@@ -279,8 +280,8 @@ ARMS: Mapping[str, Callable[[Setting], Contender]] = {
     "no-gate": _experienced(gate="off"),
     "no-tries": _experienced(tries=False),
     "no-transfer": _experienced(transfer=False),
-    "placebo": _experienced(reward="placebo", tries=False),  # with tries the checks would tell within the run
-    "poisoned": _experienced(reward="poisoned"),
+    "placebo": _experienced(Placebo, tries=False),  # with tries the checks would tell within the run
+    "poisoned": _experienced(Poisoned),
     "sabotaged": lambda setting: Sabotaged(setting, ExperienceConfig(policy="counts")),
 }
 
