@@ -11,10 +11,11 @@ from typing import Any
 from wornpath.core import Action, Candidate, Goal, Observation, Plan, Predicate, State, StoreError, Subtask
 from wornpath.experience import Tracker
 from wornpath.experience.filling import fill
-from wornpath.experience.lessons import FINISH, PLAN, lift_plan, plan_id, position, start, written
+from wornpath.experience.lessons import FINISH, PLAN, position, start, written
 from wornpath.experience.lifting import Lifter
 from wornpath.experience.live import Experience
 from wornpath.experience.memory import readable_name
+from wornpath.experience.plans import lift_plan, plan_id
 from wornpath.experience.records import Evidence, Record
 from wornpath.experience.situation import Situation, take
 from wornpath.experience.template import Template

@@ -34,31 +34,13 @@ def assemble(agent: AutoGPT, chat: Chat, folder: Path) -> Actor:
     from wornpath.store.snapshot import Snapshot
 
     _keep_apart(agent)
-    tracker = Tracker(state_tokens=chat.sizes.state, result_tokens=chat.sizes.result)
-    session = Session(
-        agent.run_id,
-        agent.store,
-        tracker,
-        agent.limits,
-        agent.approve,
-        agent.sandbox_mode,
-        agent.approver,
-        agent.answers,
-        agent.listeners,
-        list(agent.rules),
-        folder=str(agent.workspace.root),
-        secrets=agent.secrets,
-    )
-    for path in agent.store.untrusted_files(session.folder):
-        if os.path.lexists(agent.workspace.root / path):  # what is gone can be read by nobody
-            session.provenance.files[path] = "outside"
-    session.secrets.learn(agent.workspace)
+    session = _session(agent, chat)
     chat = Discreet(chat, session.secrets)  # from here on the model is told no secrets
     session.replay()
     if session.started:  # another process may have brought it to its end since this agent was made
         not_ended(agent.store.run(agent.run_id))
     context = _context(agent, folder)
-    rng = random.Random(f"{agent.seed}:{tracker.step}")
+    rng = random.Random(f"{agent.seed}:{session.tracker.step}")
     lots = random.Random(f"{agent.seed}:{agent.run_id}")  # with the seed alone, all runs would draw the same
     able = getattr(chat, "senses", False)
     registry = agent.registry if able else agent.registry.without(tool.name for tool in MEDIA)
@@ -84,17 +66,48 @@ def assemble(agent: AutoGPT, chat: Chat, folder: Path) -> Actor:
         _restore(agent, recaller)
         snapshot.close()  # what was cut off is over; what changes from now on until the next action is not the run's
         actor.footprint.restore()
-        session.record(
-            "run.resumed", {"pid": os.getpid(), "options": {"limits": to_data(agent.limits), **_rules(agent)}}
-        )
+        session.record("run.resumed", _resumed(agent))
     else:
-        notes = agent.store.notes(run_id=agent.run_id, folder=session.folder)
-        mark = {"tainted": True} if any(note.untrusted for note in notes) else {}
-        start = {**_options(agent, chat), "pid": os.getpid(), **mark}
-        goal = {"goal": to_json(agent.goal), **recaller.begin(agent.goal, agent.family)}
-        session.record_all([("run.started", start), ("goal.set", goal)])
+        _begin(agent, session, chat, recaller)
     actor.originals = load_originals(folder / "originals.json", agent.goal.checks, agent.workspace.root)
     return actor
+
+
+def _session(agent: AutoGPT, chat: Chat) -> Session:
+    """The session of AGENT's run, which knows whose words the files of the workspace are, and the secrets in them."""
+    tracker = Tracker(state_tokens=chat.sizes.state, result_tokens=chat.sizes.result)
+    session = Session(
+        agent.run_id,
+        agent.store,
+        tracker,
+        agent.limits,
+        agent.approve,
+        agent.sandbox_mode,
+        agent.approver,
+        agent.answers,
+        agent.listeners,
+        list(agent.rules),
+        folder=str(agent.workspace.root),
+        secrets=agent.secrets,
+    )
+    for path in agent.store.untrusted_files(session.folder):
+        if os.path.lexists(agent.workspace.root / path):  # what is gone can be read by nobody
+            session.provenance.files[path] = "outside"
+    session.secrets.learn(agent.workspace)
+    return session
+
+
+def _begin(agent: AutoGPT, session: Session, chat: Chat, recaller: Recaller) -> None:
+    """Record the start of AGENT's run."""
+    notes = agent.store.notes(run_id=agent.run_id, folder=session.folder)
+    mark = {"tainted": True} if any(note.untrusted for note in notes) else {}
+    start = {**_options(agent, chat), "pid": os.getpid(), **mark}
+    goal = {"goal": to_json(agent.goal), **recaller.begin(agent.goal, agent.family)}
+    session.record_all([("run.started", start), ("goal.set", goal)])
+
+
+def _resumed(agent: AutoGPT) -> dict[str, Any]:
+    return {"pid": os.getpid(), "options": {"limits": to_data(agent.limits), **_rules(agent)}}
 
 
 def _keep_apart(agent: AutoGPT) -> None:

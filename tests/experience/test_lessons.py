@@ -10,17 +10,15 @@ from wornpath.core import Action, Candidate, Event, Goal, Observation, Plan, Pre
 from wornpath.experience.lessons import (
     FINISH,
     PLAN,
-    Trace,
     lessons,
-    lift_plan,
     outcome,
-    plan_id,
     position,
-    read_run,
     start,
     written,
 )
 from wornpath.experience.lifting import Lifter
+from wornpath.experience.plans import lift_plan, plan_id
+from wornpath.experience.reading import Trace, read_run
 from wornpath.experience.situation import Situation
 
 HERE = Situation({"goal.file.new": ("out.txt",), "file.csv": ("a.csv",)}, words=frozenset({"sum"}))

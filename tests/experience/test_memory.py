@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from wornpath.core import Plan, Predicate, StoreError, Subtask
 from wornpath.experience.doubt import WITNESSES
-from wornpath.experience.lessons import PLAN, lift_plan, plan_id, start
+from wornpath.experience.lessons import PLAN, start
 from wornpath.experience.lifting import Lifter
-from wornpath.experience.memory import SCHEMA_VERSION, Memory, agree_plans, within
+from wornpath.experience.memory import SCHEMA_VERSION, Memory, within
+from wornpath.experience.plans import agree_plans, lift_plan, plan_id
 from wornpath.experience.records import Lesson, Outcome
 from wornpath.experience.situation import Situation
 from wornpath.experience.template import Hole, Template

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from version_world import policy, record_run
 
 from wornpath.core import UsageError
-from wornpath.experience.lessons import read_run
+from wornpath.experience.reading import read_run
 from wornpath.judge.person import rate
 from wornpath.policy import promotion, trials
 from wornpath.policy.forgetting import mark

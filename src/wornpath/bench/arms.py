@@ -17,9 +17,9 @@ from wornpath.agent import AutoGPT
 from wornpath.bench.misled import Placebo, Poisoned
 from wornpath.bench.others import Cache, Recollection
 from wornpath.core import Episode, Event, Task, UsageError
-from wornpath.experience import lessons
 from wornpath.experience.live import MEMORY, Experience, ExperienceConfig, standard_texts
 from wornpath.experience.memory import Memory
+from wornpath.experience.reading import read_run
 from wornpath.llm.chat import Chat
 from wornpath.store.protocol import Store
 
@@ -146,7 +146,7 @@ class Sabotaged(Experienced):
             with self._harm.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(row) + "\n")
         done = self._families()
-        family = lessons.read_run(events).family
+        family = read_run(events).family
         if not episode.met or not programs or family in done:
             return
         self.experience.learn([_sabotaged(e) for e in events], standard_texts())

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wornpath.core import digest
-from wornpath.experience.lessons import Trace
 from wornpath.experience.live import Experience
+from wornpath.experience.reading import Trace
 
 FILE = "placebo.jsonl"
 POISONED = 20

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from wornpath.cli import text as t
+from wornpath.core.errors import of_limit
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -237,7 +238,7 @@ class Narrator:
 
     def _on_budget_reached(self, data: Mapping[str, Any], event: Event) -> list[Text]:
         kind, limit = str(data.get("kind", "")).replace("cost_usd", "US dollars"), data.get("limit", 0)
-        return [self._remark(f"limit of {limit:g} {kind.removesuffix('s') if limit == 1 else kind} reached", "yellow")]
+        return [self._remark(f"limit of {of_limit(limit, kind)} reached", "yellow")]
 
     def _on_loop_found(self, data: Mapping[str, Any], event: Event) -> list[Text]:
         length = int(data.get("length", 1))

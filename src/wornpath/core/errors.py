@@ -21,15 +21,18 @@ class NeedsPerson(WornpathError):
     exit_code = 4
 
 
+def of_limit(limit: float, kind: str) -> str:
+    """LIMIT with its KIND: `1 step`, `20 steps`."""
+    return f"{limit:g} {kind.removesuffix('s') if limit == 1 else kind}"
+
+
 class BudgetReached(WornpathError):
     """A limit was reached before the next call: `kind` is steps, tokens, cost_usd or seconds."""
 
     exit_code = 5
 
     def __init__(self, kind: str, value: float, limit: float) -> None:
-        super().__init__(
-            f"The limit of {limit:g} {kind.removesuffix('s') if limit == 1 else kind} was reached ({value:g} used); raise it to go on."
-        )
+        super().__init__(f"The limit of {of_limit(limit, kind)} was reached ({value:g} used); raise it to go on.")
         self.kind, self.value, self.limit = kind, value, limit
 
 

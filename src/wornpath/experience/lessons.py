@@ -7,13 +7,11 @@ position: the type of subtask and what was done before in it. What was recalled 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
 
-from wornpath.core import Action, Event, Goal, Observation, Plan, canonical, digest, from_json
 from wornpath.experience.lifting import Lifter
+from wornpath.experience.plans import lift_plan, plan_id
+from wornpath.experience.reading import Step, Trace
 from wornpath.experience.records import Lesson, Outcome
-from wornpath.experience.situation import Situation
 from wornpath.experience.template import Template
 
 LOOKING = ("find", "read")
@@ -37,146 +35,6 @@ def start(kind: str, wrong: bool) -> str:
 def written(kind: str, wrong: bool) -> str:
     """The position after a text was written and the action went well."""
     return f"{kind}~{'!' if wrong else ''}>"
-
-
-@dataclass(slots=True)
-class Step:
-    """One executed action of a run."""
-
-    kind: str
-    subtask: int
-    action: Action
-    result: str
-    changed: tuple[str, ...]
-    entities: tuple[str, ...]
-    """The files that it brought to light."""
-    reward: float = 0.0
-    recalled: str = ""
-    at: str = ""
-    """For what was recalled: the template, and the position it was recalled at."""
-    untrusted: bool = False
-    wrong: bool = False
-    """Whether something had gone wrong before, so that it stood at no position of its own."""
-
-
-@dataclass(slots=True)
-class Trace:
-    """What `read_run` finds in a run's events."""
-
-    run_id: str = ""
-    goal: Goal | None = None
-    situation: Situation | None = None
-    family: str = ""
-    plans: list[tuple[Plan, str]] = field(default_factory=list)
-    """The plans, each with the template it was recalled from, if it was."""
-    passes: list[tuple[list[Step], str]] = field(default_factory=list)
-    """The steps between two verdicts, and the verdict on them."""
-    arm: str = ""
-    skipped: int = 0
-    tokens: int = 0
-    verdict: str = ""
-    source: str = ""
-    rating: str = ""
-    learn: bool = True
-    tainted: bool = False
-    """Whether words from outside came into it."""
-
-    @property
-    def met(self) -> bool | None:
-        """Whether the goal was met, as far as anyone but a model says so; None where nobody does."""
-        if self.rating:
-            return self.rating == "good"
-        if self.source == "judge" or self.verdict not in ("met", "unmet"):
-            return None
-        return self.verdict == "met"
-
-
-def read_run(events: Iterable[Event]) -> Trace:
-    """The trace in EVENTS of one run."""
-    trace = Trace()
-    steps: list[Step] = []
-    kinds: dict[int, str] = {}
-    active, pending = 0, Step("other", 0, Action("finish"), "", (), ())
-    failed = revised = False
-    errors = 0
-    for event in events:
-        data = event.data
-        match event.type:
-            case "run.started":
-                trace.run_id = event.run_id
-                trace.learn = bool((data.get("options") or {}).get("learn", True))
-                trace.tainted = trace.tainted or bool(data.get("tainted"))
-            case "goal.set":
-                trace.goal = from_json(Goal, data["goal"])
-                trace.family = str(data.get("family") or "")
-                if data.get("situation"):
-                    trace.situation = Situation.from_dict(data["situation"])
-            case "plan.made" | "plan.changed":
-                plan = from_json(Plan, data["plan"])
-                kinds = {s.id: s.kind for s in plan.subtasks}
-                trace.plans.append((plan, str(data.get("recalled") or "")))
-                revised = plan.revision > 0
-                if data.get("skipped"):
-                    trace.skipped, trace.arm = trace.skipped + 1, trace.arm or "written"
-            case "subtask.started":
-                active = int(data["subtask"])
-            case "model.called":
-                usage = data.get("usage") or {}
-                trace.tokens += usage.get("prompt", 0) + usage.get("completion", 0)
-            case "action.decided":
-                trace.skipped += bool(data.get("skipped"))
-                gate = data.get("gate") or {}
-                arm = str(gate.get("arm") or "")
-                trace.arm = arm if arm == "skipped" else trace.arm or arm
-                chosen = data["decision"]["candidates"][data["decision"]["chosen"]]
-                note = str(chosen.get("note", "")) if chosen.get("source") == "recalled" else ""
-                pending = Step(
-                    kinds.get(active, "other"),
-                    active,
-                    Action("finish"),
-                    "",
-                    (),
-                    (),
-                    recalled=note,
-                    at=str(gate.get("position") or ""),
-                )
-            case "action.started":
-                pending.action = from_json(Action, data["action"])
-            case "action.finished":
-                seen = from_json(Observation, data["observation"])
-                pending.result, pending.changed, pending.untrusted = seen.result, seen.changed, seen.untrusted
-                trace.tainted = trace.tainted or seen.untrusted or seen.origin == "outside"
-                pending.entities = tuple(e.value for e in seen.entities if e.kind == "file")
-                pending.wrong = bool(failed or revised or (errors and errors == active))
-                errors = active if seen.result not in ("ok", "empty") else 0
-                steps.append(pending)
-                pending = Step(pending.kind, active, Action("finish"), "", (), ())
-            case "artifact.written":
-                trace.tainted = trace.tainted or bool(data.get("untrusted"))
-            case "evaluation.made":
-                evaluation = data["evaluation"]
-                if steps:
-                    steps[-1].reward += evaluation.get("reward", 0.0)
-                if data.get("scope") == "run":
-                    trace.verdict, trace.source = evaluation.get("verdict", ""), evaluation.get("source", "")
-                    if steps or not trace.passes:
-                        trace.passes.append((steps, trace.verdict))
-                    else:  # a person judged again what had been judged
-                        trace.passes[-1] = (trace.passes[-1][0], trace.verdict)
-                    failed |= trace.verdict == "unmet"
-                    steps = []
-            case "run.finished":
-                if data["result"].get("status") == "budget" and trace.goal is not None and trace.goal.checks:
-                    trace.verdict, trace.source = "unmet", "check"  # out of steps before the checks were met
-            case "person.said":
-                if data.get("kind") == "rating":
-                    trace.rating = str(data.get("rating") or "").replace("none", "")
-                trace.learn = trace.learn and data.get("kind") != "forget"
-            case _:
-                pass
-    if steps:
-        trace.passes.append((steps, ""))
-    return trace
 
 
 def lessons(trace: Trace, texts: Mapping[str, Mapping[str, str]], *, roles: bool = True) -> list[Lesson]:
@@ -310,42 +168,6 @@ def _unique(found: Iterable[Lesson]) -> list[Lesson]:
     for lesson in found:
         out.setdefault((lesson.position, lesson.template), lesson)
     return list(out.values())
-
-
-# -- plans -----------------------------------------------------------------------------------------
-
-
-def lift_plan(plan: Plan, lifter: Lifter) -> dict[str, Any]:
-    """PLAN in roles: what each subtask says and expects, as templates."""
-    subtasks = []
-    for subtask in plan.subtasks:
-        says = lifter.lift(Action.of("subtask", says=subtask.description, criterion=subtask.criterion), {})
-        expects = [
-            lifter.lift(
-                Action.of("expect", path=p.path, **{f"value{i}": v for i, v in enumerate(p.values)}), {}
-            ).as_dict()
-            | {"kind": p.kind}
-            for p in subtask.predicates
-        ]
-        subtasks.append(
-            {
-                "kind": subtask.kind,
-                "says": says.as_dict(),
-                "expects": expects,
-                "whole": _is_goal(plan),
-            }
-        )
-    return {"subtasks": subtasks}
-
-
-def _is_goal(plan: Plan) -> bool:
-    return len(plan.subtasks) == 1
-
-
-def plan_id(body: Mapping[str, Any]) -> str:
-    """Equal for plans of the same form: the types of subtasks and what each has to bring about. Their wording is the goal's own affair."""
-    form = [[s["kind"], [[e["kind"], len(e["arguments"])] for e in s["expects"]]] for s in body["subtasks"]]
-    return "plan-" + digest(canonical(form))[:10]
 
 
 def outcome(trace: Trace) -> Outcome:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from wornpath.core import Event
 from wornpath.experience import lessons
 from wornpath.experience.memory import Memory
+from wornpath.experience.reading import Trace, read_run
 
 if TYPE_CHECKING:
     from wornpath.store.protocol import Store
@@ -53,9 +54,9 @@ class Experience:
         """The experience that lies beside STORE."""
         return cls(Memory.shared(Path(store.root) / MEMORY), config or ExperienceConfig())
 
-    def learn(self, events: Iterable[Event], texts: Texts) -> lessons.Trace:
+    def learn(self, events: Iterable[Event], texts: Texts) -> Trace:
         """Take in the run in EVENTS; one that was taken in before is taken in anew."""
-        trace = lessons.read_run(events)
+        trace = read_run(events)
         if trace.situation is None or not trace.family or not trace.learn:
             self.memory.forget(trace.run_id)
             return trace
@@ -65,7 +66,7 @@ class Experience:
         self.memory.learn(trace.run_id, trace.family, trace.situation, found, ended, tainted=tainted)
         return trace
 
-    def hear(self, trace: lessons.Trace) -> None:
+    def hear(self, trace: Trace) -> None:
         """What TRACE says is taken as it is. A benchmark that tells it otherwise overrides this."""
 
     def relearn(self, store: Store, run_id: str) -> None:

@@ -13,7 +13,7 @@ import sqlite3
 import threading
 import time
 import weakref
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from wornpath.core import StoreError, canonical
 from wornpath.experience import doubt
+from wornpath.experience.plans import agree_plans
 from wornpath.experience.records import Evidence, Lesson, Outcome, Record
 from wornpath.experience.situation import Situation
 from wornpath.experience.template import Template, agree
@@ -457,26 +458,6 @@ def _with_journal(db: sqlite3.Connection) -> None:
             if "locked" not in str(error) or number == OPEN_TRIES - 1:
                 raise
             time.sleep(0.05)
-
-
-def agree_plans(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The plan of which ONE and OTHER, of the same form, are uses; None where what they expect has nothing in common. How a subtask is
-    worded is no matter."""
-    subtasks = []
-    for mine, yours in zip(one["subtasks"], other["subtasks"], strict=True):
-        expects = []
-        for a, b in zip(mine["expects"], yours["expects"], strict=True):
-            both = _agree_alike(Template.from_dict(a), Template.from_dict(b))
-            if both is None:
-                return None
-            expects.append(both.as_dict() | {"kind": a["kind"]})
-        says = _agree_alike(Template.from_dict(mine["says"]), Template.from_dict(yours["says"]))
-        subtasks.append({**mine, "expects": expects, "says": says.as_dict() if says else mine["says"]})
-    return {"subtasks": subtasks}
-
-
-def _agree_alike(one: Template, other: Template) -> Template | None:
-    return agree(one, other) if one.id == other.id else None
 
 
 @lru_cache(maxsize=512)

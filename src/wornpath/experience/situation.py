@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from wornpath.core import digest
+from wornpath.experience import beginnings
 from wornpath.experience.text import content_words, identifiers, words
 from wornpath.tools.documents import preview
 from wornpath.tools.workspace import FileEntry, Workspace
@@ -77,9 +78,7 @@ _NO_COLUMN = {
     "or",
 }
 _LISTED = re.compile(r"\s*(?:,|，|、|\band\b|和)\s*")
-_LABEL = re.compile(r"^\s*[-*#]?\s*([^\W\d_][\w /\-]{0,30}?)\s*[:：=]\s*(\S.*)?$")
 _NUMBER = re.compile(r"(?<![\w.])-?\d+(?:[.,]\d+)*(?![\w])")
-_DATE = re.compile(r"\d{4}-\d{2}(?:-\d{2})?")
 _TIME = re.compile(r"(?<![\d:])\d{1,2}:\d{2}(?![\d:])")
 _QUOTED = re.compile(r"[\"“「『‘`']([^\"”」』’`'\n]{1,60})[\"”」』’`']")
 _CAPITALS = re.compile(r"\b[A-Z][\w&'\-]*(?:\s+(?:[A-Z][\w&'\-]*|&))*")
@@ -297,7 +296,7 @@ class _Taker:
     def _goal_names(self) -> None:
         """Quoted words, proper names, dates, numbers and short phrases, each by what kind it is and by the words around it."""
         goal = self.goal
-        for kind, pattern in (("quoted", _QUOTED), ("date", _DATE), ("time", _TIME), ("number", _NUMBER)):
+        for kind, pattern in (("quoted", _QUOTED), ("date", beginnings.DATE), ("time", _TIME), ("number", _NUMBER)):
             for match in pattern.finditer(goal):
                 value = match[1] if kind == "quoted" else match[0]
                 if any(a <= match.start() < b for a, b in self.spans):
@@ -412,11 +411,11 @@ class _Taker:
             for entry in some:
                 lines = preview(entry.path, 1500, self.workspace).splitlines()
                 if not about or entry.path in about:
-                    layouts.add(f"{extension} {_layout(lines, extension in TABLES)}")
-                fields = _header(lines) if extension in TABLES else _labels(lines)
+                    layouts.add(f"{extension} {beginnings.layout(lines, extension in TABLES)}")
+                fields = beginnings.header(lines) if extension in TABLES else beginnings.labels(lines)
                 what = "column" if extension in TABLES else "label"
                 for name, sample in fields.items():
-                    kind = _kind(sample)
+                    kind = beginnings.kind(sample)
                     for role in (what, f"{what} of {kind}"):
                         named.setdefault(role, []).append(name)
                     if content_words(name) & goal_words:
@@ -501,57 +500,3 @@ def _phrases(goal: str) -> Iterable[tuple[str, str]]:
             yield before, " ".join(run)
         run = []
         before = token.casefold() if token.isalpha() else ""
-
-
-def _header(lines: Sequence[str]) -> dict[str, str]:
-    """Column → a value under it, from the first LINES of a table."""
-    import csv
-
-    plain = [line for line in lines if line.strip() and not line.startswith("[sheet ")]
-    if not plain:
-        return {}
-    delimiter = max(",;\t|", key=plain[0].count)
-    rows = list(csv.reader(plain[:4], delimiter=delimiter))
-    names, samples = rows[0], rows[1] if len(rows) > 1 else []
-    if len(names) > 60:
-        return {}
-    return {n.strip(): samples[i] if i < len(samples) else "" for i, n in enumerate(names) if n.strip()}
-
-
-def _labels(lines: Sequence[str]) -> dict[str, str]:
-    """Label → what stands after it, from lines such as `Customer: Harbor Books`."""
-    out: dict[str, str] = {}
-    for line in lines[:40]:
-        match = _LABEL.match(line)
-        if match:
-            out.setdefault(match[1].strip(), (match[2] or "").strip())
-    return out if len(out) <= 25 else {}
-
-
-def _layout(lines: Sequence[str], table: bool) -> str:
-    """How LINES are written: of a table its separator and the forms of its values, of other text how its lines begin."""
-    plain = [line for line in lines if line.strip()]
-    if not plain:
-        return ""
-    if table:
-        separator = max(",;\t|", key=plain[0].count)
-        row = plain[1].split(separator) if len(plain) > 1 else []
-        return separator + " ".join(sorted({_mask(value) if re.search(r"\d", value) else "a" for value in row}))
-    masks = [_mask(line) for line in plain[:12]]
-    alike = posixpath.commonprefix(masks)
-    return alike if len(alike) > 2 else re.sub(r"(?<=\w) .*", "", masks[0])
-
-
-def _mask(text: str) -> str:
-    """TEXT with words as a, numbers as 0, and what repeats once: `2026-01-02 WARN [db] slow query` is `0-0-0 a [a] a`."""
-    masked = re.sub(r"[^\W\d]+", "a", re.sub(r"\d+", "0", text.strip()[:120]))
-    return re.sub(r"(\b[a0][^\s\w]?\s)\1+", r"\1", re.sub(r"\ba( a)+\b", "a", masked))
-
-
-def _kind(sample: str) -> str:
-    text = sample.strip()
-    if _DATE.match(text):
-        return "dates"
-    if re.match(r"^[^\w]*\d[\d.,' ]*\D{0,4}$", text):
-        return "numbers"
-    return "text" if text else "nothing"
