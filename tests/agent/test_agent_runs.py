@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import shutil
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from agent_world import FINISH, Brain, Make, act, events, observations, prompts, purpose, subtask, text_of, tree
 
+from places import another_user
 from wornpath import AutoGPT
 from wornpath.actor import MAX_EARLY_CHECKS
 from wornpath.core import Observation, UsageError
@@ -366,22 +363,6 @@ def test_python_really_runs_and_undo_brings_everything_back(make: Make, work: Pa
     report = snapshot.undo()
     assert not report.conflicts
     assert tree(work) == before
-
-
-@contextlib.contextmanager
-def another_user() -> Iterator[Path]:
-    """A folder of a user whom permissions hold: root, whom they do not, steps down."""
-    folder = Path(tempfile.mkdtemp(prefix="wornpath-test-"))
-    is_root = os.geteuid() == 0
-    if is_root:
-        os.chown(folder, 65534, -1)
-        os.seteuid(65534)
-    try:
-        yield folder
-    finally:
-        if is_root:
-            os.seteuid(0)
-        shutil.rmtree(folder)
 
 
 def test_a_file_that_cannot_be_made_is_told_before_the_first_step() -> None:

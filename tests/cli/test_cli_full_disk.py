@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import resource
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -17,6 +16,8 @@ import pytest
 from model_server import Player, act, playing
 from shell import Shell
 
+from places import small_disk
+
 PLAN = [{"do": "Write report.md", "kind": "other", "output": "report.md", "has": []}]
 LOOKS = [act("list_files", path=f"f{n}") for n in range(4)]
 SIZE = 2 << 20
@@ -25,17 +26,8 @@ SIZE = 2 << 20
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of 2 MiB."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    mount = shutil.which("mount")
-    if mount is None or os.geteuid() != 0:
-        pytest.skip("needs the right to mount a file system")
-    if subprocess.run([mount, "-t", "tmpfs", "-o", f"size={SIZE}", "none", str(place)], capture_output=True).returncode:
-        pytest.skip("file systems cannot be mounted here")
-    try:
+    with small_disk(tmp_path / "disk", SIZE) as place:
         yield place
-    finally:
-        subprocess.run(["umount", str(place)], check=True)
 
 
 def player() -> Player:

@@ -188,8 +188,9 @@ async def test_a_daemon_does_not_survive(tmp_path: Path, sandbox, end: str) -> N
 
 async def test_cancelling_ends_the_run(tmp_path: Path) -> None:
     task = asyncio.create_task(python(tmp_path, daemon(tmp_path) + "open('begun', 'w').close(); time.sleep(600)"))
-    while not (tmp_path / "begun").exists():
-        await asyncio.sleep(0)
+    async with asyncio.timeout(120):
+        while not (tmp_path / "begun").exists() and not task.done():
+            await asyncio.sleep(0)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

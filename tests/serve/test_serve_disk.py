@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from serve_world import World
 
+from places import small_disk
 from wornpath.core import UsageError
 from wornpath.serve.running import bind, workspaces_folder
 
@@ -18,17 +17,8 @@ from wornpath.serve.running import bind, workspaces_folder
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of 4 MiB."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    mount = shutil.which("mount")
-    if mount is None or os.geteuid() != 0:
-        pytest.skip("needs the right to mount a file system")
-    if subprocess.run([mount, "-t", "tmpfs", "-o", "size=4M", "none", str(place)], capture_output=True).returncode:
-        pytest.skip("file systems cannot be mounted here")
-    try:
+    with small_disk(tmp_path / "disk", 4 << 20, busy=True) as place:  # what was learnt is still open
         yield place
-    finally:
-        subprocess.run(["umount", "--lazy", str(place)], check=True)  # what was learnt is still open
 
 
 def test_a_full_disk_is_a_problem_and_no_traceback(disk: Path, capfd: pytest.CaptureFixture[str]) -> None:

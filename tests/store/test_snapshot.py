@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import random
 import shutil
@@ -10,13 +9,13 @@ import stat
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from places import another_user
 from wornpath.core import StoreError, UsageError
 from wornpath.store.snapshot import Snapshot
 
@@ -282,27 +281,9 @@ def test_files_too_large_are_noted_but_not_covered(tmp_path: Path, root: Path) -
     assert report.why is not None and "larger than" in report.why["big.bin"] and "beyond" in report.why["z.bin"]
 
 
-@contextlib.contextmanager
-def other_user() -> Iterator[Path]:
-    """A folder of a user whom permissions hold: root, whom they do not, steps down."""
-    folder = Path(tempfile.mkdtemp(prefix="wornpath-test-"))
-    is_root = os.geteuid() == 0
-    if is_root:
-        os.chown(folder, 65534, -1)
-        os.seteuid(65534)
-    try:
-        yield folder
-    finally:
-        if is_root:
-            os.seteuid(0)
-        for path, _, _ in os.walk(folder):
-            Path(path).chmod(0o700)
-        shutil.rmtree(folder)
-
-
 def test_what_could_not_be_read_is_not_taken_for_new() -> None:
     """Else undo would delete the user's files once they can be read."""
-    with other_user() as folder:
+    with another_user() as folder:
         (folder / "w" / "sub").mkdir(parents=True)
         for name in ("w/sub/deep.txt", "w/closed.txt"):
             (folder / name).write_text("deep\n")
@@ -320,7 +301,7 @@ def test_what_could_not_be_read_is_not_taken_for_new() -> None:
 
 
 def test_folders_that_were_made_read_only() -> None:
-    with other_user() as folder:
+    with another_user() as folder:
         (folder / "w" / "sub").mkdir(parents=True)
         (folder / "w" / "sub" / "deep.txt").write_text("deep\n")
         before = picture(folder / "w")

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from places import small_disk
 from wornpath.core import StoreError, to_json
 from wornpath.core.words import Goal
 from wornpath.store import schema
@@ -72,22 +73,8 @@ def test_a_file_size_limit_stops_the_store_intact(tmp_path: Path) -> None:
         store.append("r1", "model.called", {"i": "more"})
 
 
-@contextlib.contextmanager
-def tiny_disk(place: Path) -> Iterator[None]:
-    place.mkdir()
-    mount = shutil.which("mount")
-    if mount is None or os.geteuid() != 0:
-        pytest.skip("needs the right to mount a file system")
-    if subprocess.run([mount, "-t", "tmpfs", "-o", "size=1m", "none", str(place)], capture_output=True).returncode:
-        pytest.skip("file systems cannot be mounted here")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", str(place)], check=True)
-
-
 def test_a_full_disk_stops_the_store_intact(tmp_path: Path) -> None:
-    with tiny_disk(tmp_path / "disk"), SqliteStore(tmp_path / "disk" / "home") as store:
+    with small_disk(tmp_path / "disk", 1 << 20), SqliteStore(tmp_path / "disk" / "home") as store:
         count = 0
         with pytest.raises(StoreError, match=r"disk is full|disk full") as error:
             for count in range(1000):
@@ -102,7 +89,7 @@ def test_a_full_disk_stops_the_store_intact(tmp_path: Path) -> None:
 @pytest.mark.parametrize("trouble", ["full", "read-only"])
 def test_what_a_disk_holds_is_read_though_nothing_can_be_written(tmp_path: Path, trouble: str) -> None:
     disk = tmp_path / "disk"
-    with tiny_disk(disk):
+    with small_disk(disk, 1 << 20):
         with SqliteStore(disk / "home") as store:
             store.append("r1", "run.started", {"model": "m"})
         filler = disk / "filler"
@@ -130,7 +117,7 @@ def test_what_a_disk_holds_is_read_though_nothing_can_be_written(tmp_path: Path,
 
 @pytest.mark.parametrize("log", ["wal", "journal"])
 def test_a_log_beside_the_file_is_never_passed_over(tmp_path: Path, log: str) -> None:
-    with tiny_disk(tmp_path / "disk"):
+    with small_disk(tmp_path / "disk", 1 << 20):
         home = tmp_path / "disk" / "home"
         with SqliteStore(home) as store:
             store.append("r1", "run.started", {})
