@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
-import tempfile
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from places import another_user
 from wornpath.judge.checks import CheckResult, _prepare, capture_originals, run_check
 from wornpath.judge.named import named_files, outside_paths
 from wornpath.sandbox.chain import default_sandbox
@@ -48,12 +47,7 @@ async def test_exit_status_is_the_verdict(workspace: Path, python: str) -> None:
 
 def test_a_file_that_may_not_be_read_is_there_and_may_not_be_read_in_the_copy_either() -> None:
     """It keeps no check from running, and hides nothing from a check that only asks whether it is there."""
-    folder = Path(tempfile.mkdtemp(prefix="wornpath-test-"))
-    is_root = os.geteuid() == 0
-    if is_root:  # whom permissions do not hold
-        os.chown(folder, 65534, -1)
-        os.seteuid(65534)
-    try:
+    with another_user() as folder:
         work, copy = folder / "work", folder / "copy"
         work.mkdir()
         (work / "open.txt").write_text("open")
@@ -64,10 +58,6 @@ def test_a_file_that_may_not_be_read_is_there_and_may_not_be_read_in_the_copy_ei
         assert (copy / "closed.txt").stat().st_size == 0
         with pytest.raises(PermissionError):
             (copy / "closed.txt").read_text()
-    finally:
-        if is_root:
-            os.seteuid(0)
-        shutil.rmtree(folder)
 
 
 def rewrite(workspace: Path) -> None:

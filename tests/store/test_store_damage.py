@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import shutil
 import sqlite3
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from places import small_disk
+from places import another_user, small_disk
 from wornpath.core import StoreError, to_json
 from wornpath.core.words import Goal
 from wornpath.store import schema
@@ -131,25 +128,15 @@ def test_a_log_beside_the_file_is_never_passed_over(tmp_path: Path, log: str) ->
 
 @pytest.fixture
 def unwritable() -> Iterator[Path]:
-    """A folder that this process cannot write: root steps down for it."""
-    folder = Path(tempfile.mkdtemp(prefix="wornpath-test-"))
-    home = folder / "home"
-    with SqliteStore(home) as store:
-        store.append("r1", "run.started", {})
-    for path in (folder, home):
-        path.chmod(0o555)
-    (home / "events.sqlite3").chmod(0o444)
-    root = os.geteuid() == 0
-    if root:
-        os.seteuid(65534)
-    try:
+    """A home that this process cannot write."""
+    with another_user() as folder:
+        home = folder / "home"
+        with SqliteStore(home) as store:
+            store.append("r1", "run.started", {})
+        (home / "events.sqlite3").chmod(0o444)
+        for path in (home, folder):
+            path.chmod(0o555)
         yield home
-    finally:
-        if root:
-            os.seteuid(0)
-        for path in (folder, home):
-            path.chmod(0o755)
-        shutil.rmtree(folder)
 
 
 def test_a_read_only_folder_is_said_to_be(unwritable: Path) -> None:
