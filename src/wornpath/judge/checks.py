@@ -101,7 +101,7 @@ def _prepare(command: str, workspace: Path, copy: Path, originals: Mapping[str, 
     for number, (path, content) in enumerate(originals.items()):
         files[path] = kept / str(number)
         files[path].write_bytes(content)
-    copy_workspace(workspace, copy, restore=files, closed=True)
+    copy_workspace(workspace, copy, restore=files)
     for path in files:
         (copy / path).chmod(0o755)  # it may be a program; in a copy that is thrown away this does no harm
     changed = [path for path, content in originals.items() if not _same(workspace, path, content)]

@@ -140,15 +140,14 @@ def copy_workspace(
     *,
     restore: Mapping[str, Path] | None = None,
     limit_bytes: int = 2 << 30,
-    closed: bool = False,
 ) -> int:
     """Copy the folder SRC to DST, which must be new or empty; returns the bytes copied.
 
     Regular files and folders with their modes and times, and links that stay inside SRC (as links). Sockets, devices, and
     links that lead out are left behind. RESTORE maps paths to files whose content is used instead, also where SRC has nothing.
-    With CLOSED, a file that may not be read is there as an empty one that may not be read either.
+    A file that may not be read is there as an empty one that may not be read either.
 
-    Raises UsageError when more than LIMIT_BYTES would be copied, StoreError when a file cannot be read or written.
+    Raises UsageError when more than LIMIT_BYTES would be copied, StoreError when it cannot be done.
     """
     originals = dict(restore or {})
     for path in originals:
@@ -160,7 +159,7 @@ def copy_workspace(
         dst.mkdir(mode=0o700, parents=True, exist_ok=True)
         if any(dst.iterdir()):
             raise UsageError(f"{dst} is not empty; a copy of the workspace needs a folder of its own.")
-        return _copy_all(src, dst, originals, limit_bytes, closed)
+        return _copy_all(src, dst, originals, limit_bytes)
     except OSError as error:
         where = f" ({error.filename!r})" if error.filename else ""
         raise StoreError(
@@ -168,7 +167,7 @@ def copy_workspace(
         ) from error
 
 
-def _copy_all(src: Path, dst: Path, originals: dict[str, Path], limit: int, closed: bool) -> int:
+def _copy_all(src: Path, dst: Path, originals: dict[str, Path], limit: int) -> int:
     copied = 0
     times: list[tuple[Path, os.stat_result]] = []
     must_be_folders = {parent for path in originals for parent in _parents(path)}
@@ -186,8 +185,6 @@ def _copy_all(src: Path, dst: Path, originals: dict[str, Path], limit: int, clos
             try:
                 fd = open_file(name, at)
             except PermissionError:
-                if not closed:
-                    raise
                 target.touch(0)
                 continue
             try:
