@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from toy_env import make
 
-from wornpath.bench.learning import cartpole, file_finding
+from wornpath.bench.learning import Coin, cartpole, file_finding
 from wornpath.cli import main
 from wornpath.core import UsageError
 from wornpath.envs.named import environment
@@ -86,6 +87,18 @@ def test_bench_rows_have_the_promised_fields(tmp_path: Path) -> None:
 def test_cartpole_runs_for_ours(tmp_path: Path) -> None:
     result = cartpole(steps=400, seeds=(0,), only=("random", "dqn", "ppo"), evaluations=1)
     assert all(len(row["returns"]) == 1 and row["returns"][0] >= 8 for row in result.values())
+
+
+def test_under_a_placebo_a_coin_says_what_was_right() -> None:
+    env, told = Coin(make(0), 1.0, -0.5, seed=0), []
+    for episode in range(40):
+        env.reset(seed=episode)
+        _, _, over, _, info = env.step("look")
+        assert not over and "success" not in info
+        _, reward, over, _, info = env.step(info["admissible_actions"][-1])
+        assert over and reward == (1.0 if info["success"] else -0.5)
+        told.append(info["success"])
+    assert 10 < sum(told) < 30
 
 
 def test_an_interrupted_measurement_goes_on_where_it_stopped(tmp_path: Path) -> None:

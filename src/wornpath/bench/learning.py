@@ -5,12 +5,14 @@ bench` prints.
 from __future__ import annotations
 
 import json
+import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+import gymnasium
 import numpy as np
 
 from wornpath.core import UsageError
@@ -108,6 +110,21 @@ def measure(
     return {name: out[name].as_dict(arms[name][1]) for name in arms}
 
 
+class Coin(gymnasium.Wrapper[Any, Any, Any, Any]):
+    """An environment in which a coin says whether an answer was right: RIGHT or WRONG is the reward for it."""
+
+    def __init__(self, env: gymnasium.Env[Any, Any], right: float, wrong: float, seed: int) -> None:
+        super().__init__(env)
+        self._rewards, self._rng = (wrong, right), random.Random(f"coin:{seed}")
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        observation, reward, terminated, truncated, info = self.env.step(action)
+        if terminated:
+            said = self._rng.random() < 0.5
+            reward, info = self._rewards[said], {**info, "success": said}
+        return observation, float(reward), terminated, truncated, info
+
+
 def file_finding(
     *,
     episodes: int = 200,
@@ -122,11 +139,12 @@ def file_finding(
     say: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
     """Finding things in unseen trees under unseen wording: random, heuristic, teacher, cloning, count table, DQN and
-    policy gradient, warm and from scratch, all after EPISODES episodes, demonstrations included. Settings are chosen
+    policy gradient, warm and from scratch, and both from scratch where a coin says whether an answer was right
+    (placebo, without hindsight, which knows), all after EPISODES episodes, demonstrations included. Settings are chosen
     with the SPLIT dev, never with test. With LOG an interrupted measurement is gone on with. Raises UsageError for an
     arm that does not exist.
     """
-    from wornpath.envs.file_finding import FileFinding
+    from wornpath.envs.file_finding import RIGHT, WRONG, FileFinding
     from wornpath.envs.file_finding_rules import heuristic, teacher
     from wornpath.envs.situation import Situation
     from wornpath.learn import train
@@ -143,6 +161,12 @@ def file_finding(
         return lambda seed: train(
             make, algorithm, episodes=length, seed=seed, demonstrations=shown, teacher=teacher, config=config
         )
+
+    def misled(algorithm: Any) -> Arm:
+        def coin(seed: int) -> Any:
+            return Coin(make(seed), RIGHT, WRONG, seed)
+
+        return lambda seed: train(coin, algorithm, episodes=episodes, seed=seed, hindsight=False)
 
     def fixed(policy: Policy) -> Arm:
         return lambda seed: policy
@@ -162,6 +186,8 @@ def file_finding(
         "dqn_scratch": (learn("dqn", 0), episodes),
         "ppo_scratch": (learn("ppo", 0), episodes),
         "awr_scratch": (learn("ppo", 0, config=regression()), episodes),
+        "dqn_placebo": (misled("dqn"), episodes),
+        "ppo_placebo": (misled("ppo"), episodes),
     }
     about = {"episodes": episodes, "demonstrations": demonstrations, "tests": tests, "trees": trees, "split": split}
     kept = Log(log, **about)

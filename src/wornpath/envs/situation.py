@@ -40,7 +40,7 @@ class Situation:
     actions: tuple[Any, ...]
 
 
-@lru_cache(maxsize=16384)
+@lru_cache(maxsize=2048)
 def parse_action(text: str) -> Action:
     """The `Action` that TEXT names: `tool(name="value", ...)` with JSON values becomes that call, other text
     `act(text=...)`.
