@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable, Sequence
 from pathlib import PurePosixPath
 
@@ -11,6 +13,11 @@ from wornpath.llm.tokens import clip
 from wornpath.proposer import CONTROLS
 from wornpath.tools import Tool, Workspace
 from wornpath.tools.documents import overview, preview
+from wornpath.writer import TABLES, TAKEN_APART
+
+MOST_FIELDS = 12
+_EMPTY = re.compile(r"^\[(?:made|changed) (\S+): [^\n]*\b0 rows\]", re.MULTILINE)
+_MOMENT = re.compile(r"\d:\d{2}|\d{4}[-/.]\d{2}[-/.]\d{2}")
 
 
 def problem(tracker: Tracker, tool: Tool, kind: str, lacking: Sequence[str] = ()) -> str:
@@ -33,11 +40,20 @@ def problem(tracker: Tracker, tool: Tool, kind: str, lacking: Sequence[str] = ()
             "Write it again, corrected."
         )
     if tracker.checks == "failed":
+        wrong = f"Its result was checked and is wrong{_nothing(tracker)}. Compare it with the task and the files word by word, and write"
+        if tracker.failures and tracker.failures % 2 == 0:  # it clings to a program that it is shown
+            return f"A program for this was run before. It printed:\n{tracker.last_text}\n{wrong} another one."
         return (
             f"This program was run:\n```python\n{tracker.last_code.strip()}\n```\nIt printed:\n{tracker.last_text}\n"
-            "Its result was checked and is wrong. Compare it with the task and the files word by word, and write it again, corrected."
+            f"{wrong} it again, corrected."
         )
     return ""
+
+
+def _nothing(tracker: Tracker) -> str:
+    """That the last program found nothing, where what it made tells so."""
+    empty = _EMPTY.search(tracker.last_text)
+    return f": {empty[1]} has no rows, so what the program looks for stands elsewhere in the files" if empty else ""
 
 
 def _ran(tracker: Tracker) -> bool:
@@ -69,9 +85,29 @@ def about(
     for path in files:
         text = clip(preview(path, room, workspace), room // max(3, len(files)))
         if text.strip():
-            parts.append(f"{path} begins:\n{text}")
+            parts += [f"{path} begins:\n{text}", fields(text, path)]
             shown(text, path)
-    return "\n".join(parts)
+    return "\n".join(p for p in parts if p)
+
+
+def fields(text: str, path: str = "") -> str:
+    """How the lines of TEXT, the beginning of PATH, are taken apart, and the first one as an example; empty where they are no records such
+    as those of a log. Counting fields is what small models are worst at: they are to name them in their order."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    lines = lines[: max(1, len(lines) - 1)]  # the last one may be cut off
+    if len(lines) < 3 or PurePosixPath(path).suffix.casefold() in TABLES:
+        return ""
+    separator = next((s for s in "|\t;" if len({line.count(s) for line in lines}) == 1 and s in lines[0]), None)
+    if separator is None and sum(bool(_MOMENT.search(line)) for line in lines) < 0.8 * len(lines):
+        return ""
+    count = min(len(line.split(separator)) for line in lines)
+    if not 2 <= count <= MOST_FIELDS:
+        return ""
+    parts = [part.split("=")[-1].strip(" []:")[:60] for part in lines[0].split(separator, count - 1)]
+    return (
+        f'{TAKEN_APART} [p.split("=")[-1].strip(" []:") for p in line.split({json.dumps(separator) if separator else None}, '
+        f"{count - 1})] has {count} parts; name all of them in this order: {json.dumps(parts, ensure_ascii=False)}"
+    )
 
 
 def telling_files(tracker: Tracker, workspace: Workspace, most: int = 3) -> list[str]:

@@ -22,8 +22,8 @@ columns that the task names, and print a short summary. Never make up data. Answ
 {example}"""
 
 FROM_TEXTS = """\
-Example. Task: Write rain.csv (columns station,rain): the rain of each station, added up over the logs in logs/
-logs/a1.log begins:
+Example. Task: Write rain.csv (columns station,rain): the rain of each station, added up over the sheets in notes/
+notes/a1.txt begins:
 Station: Hill Top
 Rain: 3.5 mm
 ```python
@@ -34,7 +34,7 @@ def number(text):
     return float(re.search(r"-?[\\d.]+", text.replace(",", "")).group())
 
 rain = defaultdict(float)
-for path in sorted(glob.glob("logs/*.log")):
+for path in sorted(glob.glob("notes/*.txt")):
     text = open(path, encoding="utf-8").read()
     station = re.search(r"^Station: (.+)$", text, re.M).group(1).strip()
     rain[station] += number(re.search(r"^Rain: (.+)$", text, re.M).group(1))
@@ -44,6 +44,33 @@ with open("rain.csv", "w", newline="", encoding="utf-8") as file:
     for station, total in sorted(rain.items()):
         writer.writerow([station, round(total, 2)])
 print(dict(rain))
+```"""
+
+FROM_LINES = """\
+Example. Task: Write visits.csv (columns page,visits): how often each page was asked for with status 200, by the logs in web/
+web/monday.log begins:
+10:02:11 GET /home 200 13ms
+10:02:14 GET /price 404 2ms
+A line taken apart by [p.split("=")[-1].strip(" []:") for p in line.split(None, 4)] has 5 parts; name all of them \
+in this order: ["10:02:11", "GET", "/home", "200", "13ms"]
+```python
+import csv, glob
+from collections import Counter
+
+visits = Counter()
+for path in sorted(glob.glob("web/*.log")):
+    for line in open(path, encoding="utf-8"):
+        parts = [p.split("=")[-1].strip(" []:") for p in line.split(None, 4)]
+        if len(parts) == 5:
+            time, method, page, status, duration = parts
+            if status == "200":
+                visits[page] += 1
+with open("visits.csv", "w", newline="", encoding="utf-8") as file:
+    writer = csv.writer(file)
+    writer.writerow(["page", "visits"])
+    for page, count in sorted(visits.items()):
+        writer.writerow([page, count])
+print(dict(visits))
 ```"""
 
 FROM_TABLES = """\
@@ -99,6 +126,8 @@ FORMS = {
     ".txt": ". Format: plain text",
 }
 TABLES = (".csv", ".tsv", ".xlsx", ".xls", ".parquet")
+TAKEN_APART = "A line taken apart by"
+"""So begins what the material says of the lines of a log."""
 
 
 class Writer:
@@ -136,9 +165,7 @@ class Writer:
         parts += [material, problem, "" if program else language_hint(goal)]
         system = TEXT
         if program:
-            example = (
-                WITH_FILES if active and active.kind == "organise" else FROM_TABLES if _tables(files) else FROM_TEXTS
-            )
+            example = _example(active.kind if active else "other", files, material)
             system = PROGRAM.format(libraries=self.libraries, example=example)
         return [{"role": "system", "content": system}, {"role": "user", "content": "\n".join(p for p in parts if p)}]
 
@@ -185,6 +212,15 @@ def unfenced(text: str, kind: str) -> str:
     if len(blocks) == 1 and stripped.startswith("```") and (stripped.endswith("```") or stripped.count("```") == 1):
         return str(blocks[0]).strip("\n") + "\n"
     return stripped + "\n" if stripped else ""
+
+
+def _example(kind: str, files: Sequence[str], material: str) -> str:
+    """The worked example nearest to a subtask of KIND on FILES, of which MATERIAL tells."""
+    if kind == "organise":
+        return WITH_FILES
+    if _tables(files):
+        return FROM_TABLES
+    return FROM_LINES if TAKEN_APART in material else FROM_TEXTS
 
 
 def _tables(files: Sequence[str]) -> bool:

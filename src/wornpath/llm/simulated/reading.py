@@ -52,7 +52,9 @@ class View:
         shown = {}
         for match, stop in zip(begins, stops, strict=False):
             body = re.split(
-                r"^(?:This program was |A program for this |The text was checked)", text[match.end() : stop], flags=re.M
+                r"^(?:A line taken apart by |This program was |A program for this |The text was checked)",
+                text[match.end() : stop],
+                flags=re.M,
             )[0]
             shown[match[1]] = body.rstrip("\n")
         return cls(system, text, sections, shown)

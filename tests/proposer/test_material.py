@@ -1,0 +1,90 @@
+"""What a program is written from: how the lines of a log are taken apart, and what is said of an earlier program."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wornpath.core import Action
+from wornpath.experience import Tracker
+from wornpath.material import fields, problem
+from wornpath.tools.registry import standard_tools
+from wornpath.writer import TAKEN_APART
+
+BARS = "DEBUG|2026-04-03 08:00:12|billing|queue is empty\nERROR|2026-04-03 08:07:22|orders|down\nINFO|2026-04-03 08:09:22|mailer|up\nERR"
+SPACES = """\
+2026-01-19T08:00:31Z gateway WARN: request took 812 ms
+2026-01-19T08:07:37Z auth WARN: started
+2026-01-19T08:14:50Z mailer INFO: queue is empty
+2026-01-19T08:21"""
+MARKED = """\
+2026-01-08 08:00:32 level=WARN service=mailer msg=started
+2026-01-08 08:07:32 level=INFO service=auth msg=could not parse header
+2026-01-08 08:09:32 level=INFO service=auth msg=disk at 91 %
+2026-01-08 08:11:32 level=INFO service=auth msg=up
+"""
+
+
+def taken_apart(said: str, line: str) -> list[str]:
+    """What the expression in SAID makes of LINE."""
+    expression = re.fullmatch(rf"{TAKEN_APART} (\[.*?\)\]) has \d+ parts; .*", said)
+    assert expression is not None, said
+    parts: list[str] = eval(expression[1], {"line": line})
+    return parts
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        (BARS, ["DEBUG", "2026-04-03 08:00:12", "billing", "queue is empty"]),
+        (SPACES, ["2026-01-19T08:00:31Z", "gateway", "WARN", "request took 812 ms"]),
+        (MARKED, ["2026-01-08", "08:00:32", "WARN", "mailer", "started"]),
+    ],
+)
+def test_lines_of_a_log_are_taken_apart(text: str, parts: list[str]) -> None:
+    said = fields(text, "logs/a.log")
+    assert said.endswith(f"has {len(parts)} parts; name all of them in this order: {json.dumps(parts)}")
+    assert taken_apart(said, text.splitlines()[0]) == parts
+    assert all(len(taken_apart(said, line)) == len(parts) for line in text.splitlines()[:3])
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("Dear Ms Novak,\nthank you for your letter.\nYours\nClara", "letter.txt"),
+        ("Station: Hill Top\nRain: 3.5 mm\nDay: 3\nBy: Ann", "a.txt"),
+        ("day;sum\n2026-01-01;3\n2026-01-02;4\n2026-01-03;5\n", "table.csv"),
+        ("08:00:12 only\n08:00:13 two\n", "short.log"),
+        ("", "empty.log"),
+    ],
+)
+def test_other_texts_are_not(text: str, path: str) -> None:
+    assert fields(text, path) == ""
+
+
+@given(st.lists(st.text(alphabet='ab|;=: \t[]19-漢"\\', max_size=30), max_size=8), st.booleans())
+def test_what_is_said_of_a_line_is_so(lines: list[str], moments: bool) -> None:
+    lines = [f"12:30 {line}" if moments else line for line in lines]
+    said = fields("\n".join(lines), "x.log")
+    if said:
+        first = next(line.strip() for line in lines if line.strip())
+        assert taken_apart(said, first) == json.loads(said.partition(" order: ")[2])
+        assert "\n" not in said
+
+
+def test_a_program_that_was_refused_twice_is_not_shown_again() -> None:
+    python = next(tool for tool in standard_tools() if tool.name == "python")
+    tracker = Tracker(
+        checks="failed", failures=1, last_code="print(1)", last_text="1", last=Action.of("python", code="print(1)")
+    )
+    tracker.last_result = "ok"
+    assert "print(1)" in problem(tracker, python, "code")
+    tracker.failures = 2
+    said = problem(tracker, python, "code")
+    assert "print(1)" not in said and "wrong" in said and "no rows" not in said
+    tracker.last_text = "{}\n[made counts.csv: 17 bytes, csv 2 columns: component,count, 0 rows]\n  component,count"
+    assert "counts.csv has no rows" in problem(tracker, python, "code")
