@@ -144,18 +144,27 @@ def file_finding(
     with the SPLIT dev, never with test. With LOG an interrupted measurement is gone on with. Raises UsageError for an
     arm that does not exist.
     """
-    from wornpath.envs.file_finding import RIGHT, WRONG, FileFinding
-    from wornpath.envs.file_finding_rules import heuristic, teacher
-    from wornpath.envs.situation import Situation
-    from wornpath.learn import train
-    from wornpath.learn.ppo import regression
-    from wornpath.learn.table import train_table
+    from wornpath.envs.file_finding import FileFinding
 
     def make(seed: int) -> Any:
         return FileFinding("train", trees=trees, root=root)
 
     def make_test(seed: int) -> Any:
         return FileFinding(split, trees=trees, root=root)
+
+    arms = _chosen(_finders(make, episodes, demonstrations), only)
+    about = {"episodes": episodes, "demonstrations": demonstrations, "tests": tests, "trees": trees, "split": split}
+    return measure(arms, make_test, seeds=seeds, tests=tests, say=say, log=Log(log, **about))
+
+
+def _finders(make: MakeEnv, episodes: int, demonstrations: int) -> dict[str, tuple[Arm, int]]:
+    """The arms of file finding on the environments that MAKE gives, and their episodes."""
+    from wornpath.envs.file_finding import RIGHT, WRONG
+    from wornpath.envs.file_finding_rules import heuristic, teacher
+    from wornpath.envs.situation import Situation
+    from wornpath.learn import train
+    from wornpath.learn.ppo import regression
+    from wornpath.learn.table import train_table
 
     def learn(algorithm: Any, shown: int, length: int = episodes, config: Any = None) -> Arm:
         return lambda seed: train(
@@ -171,7 +180,7 @@ def file_finding(
     def fixed(policy: Policy) -> Arm:
         return lambda seed: policy
 
-    plan: dict[str, tuple[Arm, int]] = {
+    return {
         "random": (fixed(random_policy()), 0),
         "heuristic": (fixed(RulePolicy(heuristic, "heuristic")), 0),
         "teacher": (fixed(RulePolicy(lambda s, c, r: teacher(Situation(s, c, (True,) * len(c), ())), "teacher")), 0),
@@ -189,9 +198,6 @@ def file_finding(
         "dqn_placebo": (misled("dqn"), episodes),
         "ppo_placebo": (misled("ppo"), episodes),
     }
-    about = {"episodes": episodes, "demonstrations": demonstrations, "tests": tests, "trees": trees, "split": split}
-    kept = Log(log, **about)
-    return measure(_chosen(plan, only), make_test, seeds=seeds, tests=tests, say=say, log=kept)
 
 
 def cartpole(
@@ -220,7 +226,7 @@ def cartpole(
     if runs.sb3_installed():
         plan["sb3_dqn"] = lambda seed: runs.theirs("dqn", long["dqn"], seed, evaluations)
         plan["sb3_ppo"] = lambda seed: runs.theirs("ppo", long["ppo"], seed, evaluations)
-    kept = Log(log, steps=long, evaluations=evaluations)
+    kept = Log(log, steps=long, evaluations=evaluations, settings=[runs.DQN_SETTINGS, runs.PPO_SETTINGS, runs.TRAINING])
     out: dict[str, dict[str, Any]] = {}
     for seed in seeds:
         for name, run in _chosen(plan, only).items():
