@@ -220,7 +220,7 @@ def _example(kind: str, files: Sequence[str], material: str) -> str:
         return WITH_FILES
     if _tables(files):
         return FROM_TABLES
-    return FROM_LINES if TAKEN_APART in material else FROM_TEXTS
+    return FROM_LINES if material.count(f"\n{TAKEN_APART}") * 2 > len(files) else FROM_TEXTS
 
 
 def _tables(files: Sequence[str]) -> bool:

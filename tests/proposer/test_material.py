@@ -13,7 +13,7 @@ from wornpath.core import Action
 from wornpath.experience import Tracker
 from wornpath.material import fields, problem
 from wornpath.tools.registry import standard_tools
-from wornpath.writer import TAKEN_APART
+from wornpath.writer import FROM_LINES, FROM_TEXTS, TAKEN_APART, WITH_FILES, _example
 
 BARS = "DEBUG|2026-04-03 08:00:12|billing|queue is empty\nERROR|2026-04-03 08:07:22|orders|down\nINFO|2026-04-03 08:09:22|mailer|up\nERR"
 SPACES = """\
@@ -88,3 +88,10 @@ def test_a_program_that_was_refused_twice_is_not_shown_again() -> None:
     assert "print(1)" not in said and "wrong" in said and "no rows" not in said
     tracker.last_text = "{}\n[made counts.csv: 17 bytes, csv 2 columns: component,count, 0 rows]\n  component,count"
     assert "counts.csv has no rows" in problem(tracker, python, "code")
+
+
+def test_the_example_for_lines_is_for_work_that_is_mostly_on_such_files() -> None:
+    line = f"\n{TAKEN_APART} ..."
+    assert _example("compute", ["a.log", "b.log"], f"a.log begins:\nx{line}\nb.log begins:\nx{line}") is FROM_LINES
+    assert _example("compute", ["a.txt", "b.txt", "c.log"], f"a.txt begins:\nx\nc.log begins:\nx{line}") is FROM_TEXTS
+    assert _example("organise", ["a.log"], line) is WITH_FILES
