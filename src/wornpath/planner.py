@@ -119,9 +119,9 @@ class Planner:
 
 
 def _needed(subtasks: list[Subtask], goal: Goal, exists: Callable[[str], bool]) -> list[Subtask]:
-    """SUBTASKS without those that a small model adds for no reason: a file nobody asked for, one that is made already, a touch or a part
-    of what another makes, and looking at files before a computation or at the end. Fragments of one kind that make no file are one
-    subtask."""
+    """SUBTASKS without those that a small model adds for no reason: a file nobody asked for, one that is made already, what an example of
+    the prompt says, a touch or a part of what another makes, and looking at files before a computation or at the end. Fragments of one
+    kind that make no file are one subtask."""
     named = goal.text.casefold()
     outputs = [{p.path.casefold() for p in s.predicates} for s in subtasks]
     asked = [any(path in named for path in paths) for paths in outputs]
@@ -138,7 +138,8 @@ def _needed(subtasks: list[Subtask], goal: Goal, exists: Callable[[str], bool]) 
         touch = not outputs[at] and any(asked) and not other and bool(_TOUCH.match(subtask.description))
         part = not outputs[at] and subtask.kind == "compute" and any(asked[at:]) and not unmade
         only_looking = subtask.kind in ("find", "read") and not asked[at] and idle
-        if not (invented or again or only_looking or touch or part):
+        parroted = f'"do":"{subtask.description}"' in SYSTEM and subtask.description.casefold() not in named
+        if not (invented or parroted or again or only_looking or touch or part):
             kept.append(subtask)
     if len(kept) > 1 and len({s.kind for s in kept}) == 1 and not any(s.predicates for s in kept):
         kept = kept[:1]
@@ -162,7 +163,7 @@ def _subtask(number: int, item: Mapping[str, Any], goal: Goal, exists: Callable[
     output = output if _NAME.fullmatch(output.strip().removeprefix("./")) else ""
     kind = _kind(item.get("kind"), item["do"], PurePosixPath(output).suffix.casefold())
     output = _as_named(output, goal.text, exists)
-    if output and exists(output) and _READING.match(item["do"]):
+    if output and exists(output) and _READING.match(item["do"]) and _named_output(item["do"]) != output:
         kind = "read"
     moved = kind == "organise" and output.casefold() not in goal.text.casefold()
     if not PurePosixPath(output).suffix or moved or (kind in ("find", "read") and exists(output)):

@@ -73,6 +73,24 @@ def test_files_that_nobody_asked_for_and_files_made_already_are_dropped() -> Non
     assert outputs(made) == [["out.csv"]]
 
 
+def test_what_is_made_again_is_made_and_not_read() -> None:
+    """As in a second run, when the file of the first is there; the rest is an example of the prompt, word for word."""
+    made = plan(
+        "Sum the notes and write sales.csv with the columns region,total.",
+        ("Read the notes, sum them, and write the results to sales.csv", "compute", "sales.csv"),
+        ("Write a text that thanks the authors", "write", "thanks.txt"),
+    )
+    assert outputs(made) == [["sales.csv"]] and made.subtasks[0].kind == "compute"
+
+
+def test_what_an_example_says_is_no_subtask_unless_the_goal_says_it() -> None:
+    thanks = "Write a text that thanks the authors"
+    made = plan("Look for a boat in the letters", ("Look for a boat", "find", ""), (thanks, "write", "thanks.txt"))
+    assert [s.kind for s in made.subtasks] == ["find"]
+    made = plan(f"{thanks} to thanks.txt", (thanks, "write", "thanks.txt"))
+    assert outputs(made) == [["thanks.txt"]]
+
+
 @pytest.mark.parametrize("touch", ["Sort out.csv by region", "Round the sums", "按地区排序", "Save the table"])
 def test_a_last_touch_is_no_subtask(touch: str) -> None:
     goal = "Sum sales.csv by region into out.csv, sorted by region"
