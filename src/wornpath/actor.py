@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from wornpath import material
 from wornpath.core import (
+    LOOKING,
     Action,
     Candidate,
     Decision,
@@ -165,7 +166,7 @@ class Actor:
         tracker = self.session.tracker
         assert tracker.plan is not None
         subtasks = tracker.plan.subtasks
-        making = [s for s in subtasks if s.kind not in ("find", "read")] or [subtasks[-1]]
+        making = [s for s in subtasks if s.kind not in LOOKING] or [subtasks[-1]]
         again = tuple(replace(s, status="pending") if s in making else s for s in subtasks)
         changed = {"plan": to_json(replace(tracker.plan, subtasks=again)), "reason": reason}
         self.session.record("plan.changed", changed | more)
@@ -253,7 +254,7 @@ class Actor:
         tracker = self.session.tracker
         active = tracker.active
         made = any(step > tracker.subtask_since for step in tracker.changed.values())
-        looks = active is None or active.kind in ("find", "read", "other")
+        looks = active is None or active.kind in (*LOOKING, "other")
         if (
             tracker.subtask_ok == 0
             or tracker.last_result not in ("ok", "empty")
@@ -289,8 +290,18 @@ class Actor:
                 return not tracker.is_repeat(action, False)
             case _:
                 tool = self.proposer.registry.get(action.tool)
-                allowed = tool is not None and self.session.ruling(tool, action).permission != "deny"
-                return allowed and not tracker.is_repeat(action, bool(tool and tool.text))
+                if tool is None or self.session.ruling(tool, action).permission == "deny":
+                    return False
+                again = tool.risk == "write" and self._alone() and tracker.was_refused(action)
+                mends = "code" in tool.text.values() and bool(
+                    self._open_predicates()
+                )  # a program that did not do it all
+                return not again and (mends or not tracker.is_repeat(action, bool(tool.text)))
+
+    def _alone(self) -> bool:
+        """Whether the active subtask is the only one of the plan that makes something: what the checks refused is then its work."""
+        plan = self.session.tracker.plan
+        return plan is not None and sum(s.kind not in LOOKING or bool(s.predicates) for s in plan.subtasks) <= 1
 
     def _open_predicates(self) -> list[Any]:
         active = self.session.tracker.active
@@ -409,22 +420,28 @@ class Actor:
     # -- free text ---------------------------------------------------------------------------------
 
     async def _fill(self, tool: Tool, action: Action) -> Action:
-        """ACTION with its arguments of free text written, one call each."""
-        tracker = self.session.tracker
+        """ACTION with its arguments of free text written, one call each; a program that comes out as it was run before is asked for once
+        more."""
+        tracker, workspace = self.session.tracker, self.context.workspace
         for name in (n for n in tool.text if n not in action.arguments):
             kind = tool.text[name]
-            self.session.check()
-            lacking = [predicates.lacking(p) for p in self._open_predicates()]
-            problem = material.problem(tracker, tool, kind, lacking)
-            files = material.telling_files(tracker, self.context.workspace)
-            about = material.about(
-                tracker, self.context.workspace, files, self.chat.sizes, self.session.provenance.glimpse
-            )
-            messages = self.writer.messages(tool, name, action, tracker, about, files, problem)
+            wrong = (p for p in self._open_predicates() if not predicates.holds(p, workspace))
+            lacking = list(dict.fromkeys(predicates.lacking(p, workspace, tracker.changed) for p in wrong))
+            files = material.telling_files(tracker, workspace)
+            about = material.about(tracker, workspace, files, self.chat.sizes, self.session.provenance.glimpse)
             stream = partial(self.on_text, "argument") if self.on_text else None
-            request = self.writer.write(messages, retry=bool(problem), on_text=stream)
-            completion = await self.ask("argument", messages, request)
-            action = Action.of(action.tool, {**action.arguments, name: unfenced(completion.text, kind)})
+            for shown in (True, False):
+                self.session.check()
+                problem = material.problem(tracker, tool, kind, lacking, shown=shown)
+                messages = self.writer.messages(tool, name, action, tracker, about, files, problem)
+                tries = 0 if not problem else 1 if shown else 2
+                completion = await self.ask(
+                    "argument", messages, self.writer.write(messages, tries=tries, on_text=stream)
+                )
+                written = Action.of(action.tool, {**action.arguments, name: unfenced(completion.text, kind)})
+                if not (problem and kind == "code" and written.key in tracker.tried):
+                    break
+            action = written
         return action
 
     # -- evaluate ----------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from wornpath.actor import MAX_REPLANS, Actor
 from wornpath.core import Action, Goal, Observation, RunStatus, Subtask, UsageError, WornpathError
+from wornpath.experience.tracker import REFUSED
 from wornpath.resuming import take_up
 from wornpath.tools.run_code import can_be_written
 
@@ -110,13 +111,12 @@ async def _try_again(actor: Actor) -> None:
     """The checks did not accept the result: the last plan is gone through again, and every second time a new one is made, unless it is the
     one that did before."""
     tracker, plan = actor.session.tracker, actor.session.tracker.plan
-    reason = "the result was checked and is not right yet"
     tidied = actor.footprint.tidied()
     other = plan is not None and plan.revision < MAX_REPLANS and not actor.recaller.keeps_plan(plan)
     if tracker.failures % 2 == 0 and other:
-        await actor.replan(reason, **tidied)
+        await actor.replan(REFUSED, **tidied)
     else:
-        actor.reopen(reason, **tidied)
+        actor.reopen(REFUSED, **tidied)
 
 
 async def settle(actor: Actor) -> None:

@@ -20,13 +20,13 @@ _EMPTY = re.compile(r"^\[(?:made|changed) (\S+): [^\n]*\b0 rows\]", re.MULTILINE
 _MOMENT = re.compile(r"\d:\d{2}|\d{4}[-/.]\d{2}[-/.]\d{2}")
 
 
-def problem(tracker: Tracker, tool: Tool, kind: str, lacking: Sequence[str] = ()) -> str:
+def problem(tracker: Tracker, tool: Tool, kind: str, lacking: Sequence[str] = (), *, shown: bool = True) -> str:
     """What went wrong with the text written before for TOOL, a program if KIND is `code`; empty where nothing did. LACKING is what the
-    subtask's files do not fulfil."""
+    subtask's files do not fulfil. Unless SHOWN the program itself is not: a small model clings to what it sees."""
     if kind != "code" or not tracker.last_code:
         return "The text was checked before and is not right yet." if tracker.checks == "failed" else ""
     if tracker.last is not None and tracker.last.tool == tool.name and tracker.last_result != "ok":
-        if tracker.subtask_steps % 2 == 0:  # what it clung to twice is better not shown again
+        if not shown or tracker.subtask_steps % 2 == 0:
             said = tracker.last_text.strip().splitlines() or ["it gave no reason"]
             where = next((line.strip() for line in said if line.startswith("    where ")), "")
             return f"A program for this failed before: {said[-1][:200]}{f' ({where})' if where else ''}"
@@ -35,13 +35,15 @@ def problem(tracker: Tracker, tool: Tool, kind: str, lacking: Sequence[str] = ()
             "Write the program again without this mistake."
         )
     if lacking and _ran(tracker):
+        if not shown:
+            return f"A program for this was run before, but {'; '.join(lacking)}."
         return (
             f"This program was run:\n```python\n{tracker.last_code.strip()}\n```\nBut {'; '.join(lacking)}. "
             "Write it again, corrected."
         )
     if tracker.checks == "failed":
         wrong = f"Its result was checked and is wrong{_nothing(tracker)}. Compare it with the task and the files word by word, and write"
-        if tracker.failures and tracker.failures % 2 == 0:  # it clings to a program that it is shown
+        if not shown or (tracker.failures and tracker.failures % 2 == 0):
             return f"A program for this was run before. It printed:\n{tracker.last_text}\n{wrong} another one."
         return (
             f"This program was run:\n```python\n{tracker.last_code.strip()}\n```\nIt printed:\n{tracker.last_text}\n"

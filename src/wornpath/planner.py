@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any, get_args
 
-from wornpath.core import Goal, Plan, Predicate, Subtask, SubtaskKind
+from wornpath.core import LOOKING, Goal, Plan, Predicate, Subtask, SubtaskKind
 from wornpath.experience import Tracker
 from wornpath.experience.tracker import newest_within
 from wornpath.experience.wording import asks_for_copy
@@ -18,6 +18,11 @@ from wornpath.llm.tokens import clip
 
 _NAME = re.compile(r"[^\n*?<>|]{1,120}")
 _FILE = re.compile(r"(?<![\w./-])[\w./-]+\.\w{1,5}\b")
+_SAMPLE = re.compile(
+    r"(?:\b(?:as in|like|such as|e\.g\.,?|for example,?)|例如|比如|形如|如)[\s:：,，`'\"“]{0,3}([\w./-]+\.\w{1,5})\b",
+    re.IGNORECASE,
+)
+"""A name that only shows what names look like."""
 _LISTED = re.compile(r"(?:\bcolumns?|列(?:为|是)?)[:：\s]*([\w-]+(?:,[\w-]+)+|[\w-]+(?:、[\w-]+)+)", re.IGNORECASE)
 """Columns as a goal lists them, with nothing between but commas: after a comma and a space the sentence may go on."""
 _TOUCH = re.compile(
@@ -126,18 +131,18 @@ def _needed(subtasks: list[Subtask], goal: Goal, exists: Callable[[str], bool]) 
     outputs = [{p.path.casefold() for p in s.predicates} for s in subtasks]
     asked = [any(path in named for path in paths) for paths in outputs]
     spoken = set().union(*outputs)
-    unmade = any(not exists(name) and name.casefold() not in spoken for name in _FILE.findall(goal.text))
+    unmade = any(not exists(name) and name.casefold() not in spoken for name in _files(goal.text))
     kept: list[Subtask] = []
     for at, subtask in enumerate(subtasks):
         later = " ".join(s.description.casefold() for s in subtasks[at + 1 :])
         invented = any(asked) and outputs[at] and not asked[at] and not any(path in later for path in outputs[at])
         again = bool(outputs[at]) and any(outputs[at] <= before for before in outputs[:at])
-        following = next((s for s in subtasks[at + 1 :] if s.kind not in ("find", "read") or s.predicates), None)
+        following = next((s for s in subtasks[at + 1 :] if s.kind not in LOOKING or s.predicates), None)
         idle = any(asked[:at]) if following is None else _looks_itself(following)
         other = any(exists(word) for word in _words(subtask.description) - spoken)  # work on something else
         touch = not outputs[at] and any(asked) and not other and bool(_TOUCH.match(subtask.description))
         part = not outputs[at] and subtask.kind == "compute" and any(asked[at:]) and not unmade
-        only_looking = subtask.kind in ("find", "read") and not asked[at] and idle
+        only_looking = subtask.kind in LOOKING and not asked[at] and idle
         parroted = f'"do":"{subtask.description}"' in SYSTEM and subtask.description.casefold() not in named
         if not (invented or parroted or again or only_looking or touch or part):
             kept.append(subtask)
@@ -166,8 +171,9 @@ def _subtask(number: int, item: Mapping[str, Any], goal: Goal, exists: Callable[
     if output and exists(output) and _READING.match(item["do"]) and _named_output(item["do"]) != output:
         kind = "read"
     moved = kind == "organise" and output.casefold() not in goal.text.casefold()
-    if not PurePosixPath(output).suffix or moved or (kind in ("find", "read") and exists(output)):
-        output = ""  # a folder, one of the files that are moved about, or what the subtask only looks at
+    sample = output in _SAMPLE.findall(goal.text)
+    if not PurePosixPath(output).suffix or moved or sample or (kind in LOOKING and exists(output)):
+        output = ""  # a folder, one of the files that are moved about, how their names look, or what the subtask only looks at
     predicates = _predicates(output, has, goal)
     criterion = f"{output} is there" + (
         f" with {', '.join(predicates[-1].values)}" if predicates and predicates[-1].values else ""
@@ -181,12 +187,12 @@ def _as_named(output: str, text: str, exists: Callable[[str], bool]) -> str:
     suffix = PurePosixPath(output).suffix.casefold()
     if not suffix:
         return output
-    whole = {str(p) for p in _FILE.findall(text) if p.casefold().endswith("/" + output.casefold())}
+    whole = {p for p in _files(text) if p.casefold().endswith("/" + output.casefold())}
     if len(whole) == 1 and "/" not in output:  # a small model leaves the folder out
         return whole.pop()
     if output.casefold() in text.casefold():
         return output
-    named = {name for name in _FILE.findall(text) if name.casefold().endswith(suffix) and not exists(name)}
+    named = {name for name in _files(text) if name.casefold().endswith(suffix) and not exists(name)}
     return named.pop() if len(named) == 1 else output
 
 
@@ -243,13 +249,14 @@ def carried(plan: Plan, before: Plan, goal: Goal) -> Plan:
     """PLAN, made anew after BEFORE, with all that was expected of files that GOAL names: a new plan is of what is still to do, and a small
     model forgets what the goal says of it."""
     subtasks, named = list(plan.subtasks), goal.text.casefold()
-    for old in (p for s in before.subtasks if s.status != "done" for p in s.predicates if p.path.casefold() in named):
+    left = [s for s in before.subtasks if s.status != "done"] or before.subtasks  # all done, and the result refused
+    for owner, old in ((s, p) for s in left for p in s.predicates if p.path.casefold() in named):
         about = next(
             (at for at, s in enumerate(subtasks) if any(p.path == old.path for p in s.predicates)), len(subtasks) - 1
         )
         subtask = subtasks[about]
         known = any(p.path == old.path and set(old.values) <= set(p.values) for p in subtask.predicates)
-        if not known and subtask.kind not in ("find", "read"):
+        if not known and (subtask.kind not in LOOKING or owner.kind in LOOKING):
             kept = (
                 p
                 for p in subtask.predicates
@@ -266,4 +273,11 @@ def _named_output(text: str) -> str:
         text[:4000],
         re.IGNORECASE,
     )
-    return names[-1] if names else ""
+    meant = _files(text[:4000])
+    return next((name for name in reversed(names) if name in meant), "")
+
+
+def _files(text: str) -> list[str]:
+    """The names of files in TEXT, without those that only show what a name looks like."""
+    samples = tuple(_SAMPLE.findall(text))
+    return [name for name in _FILE.findall(text) if not (samples and name.endswith(samples))]

@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from wornpath.core import Action, Candidate, ToolError
+from wornpath.core import LOOKING, Action, Candidate, ToolError
 from wornpath.experience import Tracker
+from wornpath.experience.text import content_words
+from wornpath.experience.tracker import bare
 from wornpath.experience.wording import asks_for_copy
 from wornpath.llm.chat import Chat, Completion, Message
 from wornpath.llm.parse import parse_actions
@@ -16,6 +18,7 @@ from wornpath.tools import Registry, Tool, Workspace, signature_line
 
 MAX_CANDIDATES = 16
 ENUMERATED = 5
+VARIED = 3
 
 CONTROLS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "finish": ("The subtask is done", {}),
@@ -92,7 +95,7 @@ class Proposer:
         subtask = tracker.active
         kind = subtask.kind if subtask else "other"
         fitting = {tool.name for tool in self.registry.for_kind(kind)}
-        if subtask is not None and subtask.predicates and kind in ("find", "read") and _found(tracker):
+        if subtask is not None and subtask.predicates and kind in LOOKING and _found(tracker):
             fitting |= {"copy_file"} if asks_for_copy(subtask.description) else {"copy_file", "write_file"}
         tools = tuple(tool for tool in self.registry if tool.name in fitting and allowed(tool))
         return Offer(tools, ("finish", "replan", "ask_person") if can_ask else ("finish", "replan"))
@@ -172,7 +175,8 @@ class Proposer:
         return kept if len(kept) <= MAX_CANDIDATES else kept[: MAX_CANDIDATES - 3] + kept[-3:]
 
     def _enumerated(self, tracker: Tracker, offer: Offer) -> list[Action]:
-        """Cheap guesses: write what the subtask is to make, run a program, read a file that matters, list a folder."""
+        """Cheap guesses: what was refused with another file, write what the subtask is to make, run a program, read a file that matters,
+        list a folder."""
         names = {tool.name for tool in offer.tools}
         ranked = sorted(
             tracker.visible_entities(), key=lambda e: ("named in the goal" not in e.roles, "opened" in e.roles)
@@ -192,7 +196,7 @@ class Proposer:
                 deferred.append(Action.of(tool.name, path=outputs[0]))
         if "list_files" in names and not out:
             out.append(Action.of("list_files"))
-        return [*deferred, *out][:ENUMERATED]
+        return [*_varied(tracker, offer), *deferred, *out][:ENUMERATED]
 
     def _controls(self, offer: Offer, tracker: Tracker) -> list[Action]:
         out = []
@@ -206,6 +210,22 @@ class Proposer:
                 case _:
                     out.append(Action.of(name))
         return out
+
+
+def _varied(tracker: Tracker, offer: Offer) -> list[Action]:
+    """What made a file that the checks refused, done with another of the files that came to light: those about the goal first."""
+    goal = content_words(tracker.goal.text) if tracker.goal else frozenset()
+    free = {tool.name for tool in offer.tools if tool.risk == "write" and not tool.text}
+    files = [e for e in tracker.entities.values() if e.kind == "file" and e.value not in tracker.changed]
+    files.sort(key=lambda e: -len(content_words(f"{e.value} {e.detail}") & goal))
+    done = {bare(t.action) for t in tracker.tried.values()}
+    out: list[Action] = []
+    for tried in (t for t in tracker.tried.values() if t.action.tool in free and tracker.was_refused(t.action)):
+        named = [(n, v) for n, v in tried.action.arguments.items() if any(v == e.value for e in files)]
+        for name, value in named:
+            others = (e.value for e in files if e.value != value)
+            out += [Action.of(tried.action.tool, {**tried.action.arguments, name: other}) for other in others]
+    return [action for action in dict.fromkeys(out) if bare(action) not in done][:VARIED]
 
 
 def _found(tracker: Tracker) -> bool:

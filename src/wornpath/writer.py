@@ -6,6 +6,7 @@ A program is asked for with one worked example of its kind, since a small model 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import PurePosixPath
 
@@ -94,6 +95,83 @@ plt.ylabel("days")
 plt.savefig("days.png")
 ```"""
 
+FROM_SHEETS = """\
+Example. Task: Write wet.csv (columns station,rain) with the rain of each station, least first; each sheet in rain/ is one station's
+rain/hill.csv begins:
+day,mm
+2020-01-03,4
+```python
+import pandas as pd
+from pathlib import Path
+
+tables = []
+for path in sorted(Path("rain").glob("*.csv")):
+    table = pd.read_csv(path)
+    table["station"] = path.stem
+    tables.append(table)
+rain = pd.concat(tables, ignore_index=True)
+total = rain.groupby("station")["mm"].sum().reset_index(name="rain")
+total = total[["station", "rain"]].sort_values("rain")
+total.to_csv("wet.csv", index=False)
+print(total)
+```"""
+
+FROM_MAILS = """\
+Example. Task: Sort the mails in post/ by who sent them into folders inside post/: clubs (rowing, choir), shops (books, shoes),
+the rest into others
+post/7.eml begins:
+From: City Choir <sing@example.org>
+Subject: Next Friday
+```python
+import email, email.policy, shutil
+from pathlib import Path
+
+root = Path("post")
+folders = {"clubs": ["rowing", "choir"], "shops": ["books", "shoes"]}
+for path in sorted(root.glob("*.eml")):
+    message = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
+    subject, sender, text = message["subject"], message["from"], message.get_body(("plain", "html")).get_content()
+    fitting = [name for name, kinds in folders.items() if any(kind in sender.lower() for kind in kinds)]
+    name = fitting[0] if fitting else "others"
+    (root / name).mkdir(exist_ok=True)
+    shutil.move(path, root / name / path.name)
+    print(path.name, subject, "->", name)
+```"""
+
+BY_TEXT = """\
+Example. Task: Move each letter in post/ into a folder inside post/ called after its line Town, in upper case
+post/a1.md begins:
+Town: Hill Top
+Date: 2020-01-31
+```python
+import re, shutil
+from pathlib import Path
+
+root = Path("post")
+for path in sorted(root.glob("*.md")):
+    text = path.read_text(encoding="utf-8")
+    town = re.search(r"^Town: (.+)$", text, re.M).group(1).strip()
+    folder = root / town.upper()
+    folder.mkdir(exist_ok=True)
+    shutil.move(path, folder / path.name)
+    print(path.name, "->", folder.name)
+```"""
+
+MENDING = """\
+Example. Task: area in shapes.py is wrong; mend it, so that test_shapes.py passes
+shapes.py begins:
+def area(width, height):
+    return width + height
+```python
+from pathlib import Path
+
+path = Path("shapes.py")
+code = path.read_text(encoding="utf-8")
+code = code.replace("return width + height", "return width * height")
+path.write_text(code, encoding="utf-8")
+print(code)
+```"""
+
 WITH_FILES = """\
 Example. Task: Move the recordings in tapes/ into folders inside tapes/: speech (ogg, opus), video (mkv)
 ```python
@@ -125,7 +203,9 @@ FORMS = {
     ".json": ". Format: JSON",
     ".txt": ". Format: plain text",
 }
+TEMPERATURES = (0.0, 0.6, 0.9)
 TABLES = (".csv", ".tsv", ".xlsx", ".xls", ".parquet")
+_LABEL = re.compile(r"^\w[\w ]{0,20}[:：] \S", re.MULTILINE)
 TAKEN_APART = "A line taken apart by"
 """So begins what the material says of the lines of a log."""
 
@@ -165,16 +245,18 @@ class Writer:
         parts += [material, problem, "" if program else language_hint(goal)]
         system = TEXT
         if program:
-            example = _example(active.kind if active else "other", files, material)
+            example = _example(active.kind if active else "other", goal, files, material)
             system = PROGRAM.format(libraries=self.libraries, example=example)
         return [{"role": "system", "content": system}, {"role": "user", "content": "\n".join(p for p in parts if p)}]
 
     async def write(
-        self, messages: Sequence[Message], *, retry: bool = False, on_text: Callable[[str], None] | None = None
+        self, messages: Sequence[Message], *, tries: int = 0, on_text: Callable[[str], None] | None = None
     ) -> Completion:
-        """One argument of free text; the answer is read by `unfenced`. A RETRY is sampled, so that it differs."""
+        """One argument of free text; the answer is read by `unfenced`. After some TRIES it is sampled, the more the wider, so that it
+        differs."""
+        temperature = TEMPERATURES[min(tries, len(TEMPERATURES) - 1)]
         return await self.chat.complete(
-            messages, max_tokens=self.chat.sizes.text, temperature=0.6 if retry else 0.0, on_text=on_text
+            messages, max_tokens=self.chat.sizes.text, temperature=temperature, on_text=on_text
         )
 
     def answer_messages(self, tracker: Tracker) -> list[Message]:
@@ -214,18 +296,23 @@ def unfenced(text: str, kind: str) -> str:
     return stripped + "\n" if stripped else ""
 
 
-def _example(kind: str, files: Sequence[str], material: str) -> str:
-    """The worked example nearest to a subtask of KIND on FILES, of which MATERIAL tells."""
+def _example(kind: str, goal: str, files: Sequence[str], material: str) -> str:
+    """The worked example nearest to a subtask of KIND, of GOAL, on FILES, of which MATERIAL tells."""
+    if _most(files, (".eml",)):
+        return FROM_MAILS
+    if kind == "code" or _most(files, (".py",)):
+        return MENDING
     if kind == "organise":
-        return WITH_FILES
-    if _tables(files):
-        return FROM_TABLES
+        return BY_TEXT if _most(files, (".txt", ".md")) and _LABEL.search(material) else WITH_FILES
+    if _most(files, TABLES):
+        folders = Counter(PurePosixPath(f).parent for f in files if PurePosixPath(f).name not in goal)
+        return FROM_SHEETS if max(folders.values(), default=0) > 1 else FROM_TABLES
     return FROM_LINES if material.count(f"\n{TAKEN_APART}") * 2 > len(files) else FROM_TEXTS
 
 
-def _tables(files: Sequence[str]) -> bool:
-    """Whether FILES are about tables: most of them are."""
-    return sum(PurePosixPath(f).suffix.casefold() in TABLES for f in files) * 2 > len(files)
+def _most(files: Sequence[str], suffixes: tuple[str, ...]) -> bool:
+    """Whether most of FILES end in one of SUFFIXES."""
+    return sum(PurePosixPath(f).suffix.casefold() in suffixes for f in files) * 2 > len(files)
 
 
 def libraries() -> list[str]:

@@ -95,11 +95,47 @@ def test_work_that_the_checks_accept_is_finished_without_asking(make: Make) -> N
 def test_the_writer_is_told_what_is_lacking(make: Make) -> None:
     plan = [subtask("Make t.csv", "compute", "t.csv", ["name", "total"])]
     texts = [program(f"open('t.csv', 'w').write('{head}\\n1,2\\n')") for head in ("total,name", "name,total")]
-    agent = make("Make t.csv (columns name,total)", plan=plan, actions=[CODE, act("list_files"), CODE], texts=texts)
-    agent.run()
+    agent = make("Make t.csv (columns name,total)", plan=plan, actions=[CODE, CODE], texts=texts)
+    assert agent.run().result.steps == 2, "a program may be mended at once"
     assert [e.data["why"] for e in events(agent, "subtask.finished")] == ["t.csv is there with name, total"]
     told = prompts(agent, "text")[1]
-    assert "But t.csv does not have the columns name, total in this order" in told and "total,name" in told
+    assert "But t.csv does not have the columns name, total in this order: it has total, name" in told
+
+
+def test_a_program_that_comes_out_as_before_is_asked_for_once_more(make: Make) -> None:
+    texts = [program("print(open('no.txt').read())")] * 2 + [HELLO_WRITTEN]
+    agent = make("Make out.txt", plan=TIDY, actions=[CODE, CODE], texts=texts, checks=HELLO)
+    result = agent.run().result
+    assert (result.status, result.steps) == ("met", 2), "the same program is not run again"
+    second, third = prompts(agent, "text")[1:]
+    assert "This program was tried" in second and "A program for this failed before" in third
+
+
+def test_what_the_checks_refused_is_not_said_to_be_lacking(make: Make) -> None:
+    plan = [subtask("Make t.csv", "compute", "t.csv", ["name", "total"])]
+    texts = [program(f"open('t.csv', 'w').write('name,total\\n{n},hello\\n')") for n in (1, 2)]
+    checks = ["grep -q 2,hello t.csv"]
+    agent = make("Make t.csv (columns name,total)", plan=plan, actions=[CODE, CODE], texts=texts, checks=checks)
+    assert agent.run().result.status == "met"
+    told = prompts(agent, "text")[1]
+    assert "Its result was checked and is wrong" in told and "not there" not in told
+
+
+def test_a_copy_that_was_refused_is_made_of_another_file_that_came_to_light(make: Make, work: Path) -> None:
+    for number, what in enumerate(("warranty", "receipt", "invoice"), 1):
+        (work / f"scan_{number}.txt").write_text(f"{what} of Maple Print\n")
+    plan = [subtask("Find the invoice of Maple Print and copy it to got.txt", "find", "got.txt")]
+    wrong = act("copy_file", source="scan_1.txt", destination="got.txt")
+    actions = [
+        act("search_text", query="Maple Print"),
+        wrong,
+        {**wrong, "arguments": {**wrong["arguments"], "overwrite": True}},
+    ]
+    goal = "Find the invoice of Maple Print and copy it to got.txt"
+    agent = make(goal, plan=plan, actions=actions, checks=["grep -q invoice got.txt"])
+    result = agent.run().result
+    assert (result.status, result.steps) == ("met", 3), "the same copy with another switch is no other one"
+    assert (work / "got.txt").read_text().startswith("invoice")
 
 
 def test_checks_that_hold_early_leave_no_subtask_out(make: Make, work: Path) -> None:

@@ -160,17 +160,24 @@ def test_predicates(files: Workspace, kind: Any, path: str, values: tuple[str, .
 @pytest.mark.parametrize(
     ("kind", "values", "says"),
     [
-        ("exists", (), "a.csv is not there"),
-        ("gone", (), "a.csv is still there"),
-        ("header", ("x", "y"), "a.csv does not have the columns x, y in this order"),
-        ("columns", ("x",), "a.csv does not have the columns x"),
-        ("json", ("x",), "a.csv is no JSON with the keys x"),
-        ("json", (), "a.csv is no JSON"),
-        ("contains", ("x",), "a.csv does not contain x"),
+        ("gone", (), "t.csv is still there"),
+        ("header", ("x", "y"), "t.csv does not have the columns x, y in this order: it has y, x"),
+        ("columns", ("z",), "t.csv does not have the columns z: it has y, x"),
+        ("json", ("x",), "t.csv is no JSON with the keys x"),
+        ("json", (), "t.csv is no JSON"),
+        ("contains", ("x",), "t.csv does not contain x"),
     ],
 )
-def test_what_is_lacking_is_said_in_words(kind: Any, values: tuple[str, ...], says: str) -> None:
-    assert predicates.lacking(Predicate(kind, "a.csv", values)) == says
+def test_what_is_lacking_is_said_in_words(tmp_path: Path, kind: Any, values: tuple[str, ...], says: str) -> None:
+    (tmp_path / "t.csv").write_text("y;x\n1;2\n")
+    assert predicates.lacking(Predicate(kind, "t.csv", values), Workspace(tmp_path)) == says
+
+
+@pytest.mark.parametrize("kind", ["exists", "header", "json"])
+def test_a_file_that_was_written_elsewhere_is_named(tmp_path: Path, kind: Any) -> None:
+    wanted, workspace = Predicate(kind, "out/t.csv", ("x",)), Workspace(tmp_path)
+    assert predicates.lacking(wanted, workspace, ["a.csv"]) == "out/t.csv is not there"
+    assert predicates.lacking(wanted, workspace, ["t.csv"]) == "out/t.csv is not there: t.csv was written in its place"
 
 
 def test_originals_are_captured_once(tmp_path: Path) -> None:

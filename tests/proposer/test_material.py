@@ -13,7 +13,18 @@ from wornpath.core import Action
 from wornpath.experience import Tracker
 from wornpath.material import fields, problem
 from wornpath.tools.registry import standard_tools
-from wornpath.writer import FROM_LINES, FROM_TEXTS, TAKEN_APART, WITH_FILES, _example
+from wornpath.writer import (
+    BY_TEXT,
+    FROM_LINES,
+    FROM_MAILS,
+    FROM_SHEETS,
+    FROM_TABLES,
+    FROM_TEXTS,
+    MENDING,
+    TAKEN_APART,
+    WITH_FILES,
+    _example,
+)
 
 BARS = "DEBUG|2026-04-03 08:00:12|billing|queue is empty\nERROR|2026-04-03 08:07:22|orders|down\nINFO|2026-04-03 08:09:22|mailer|up\nERR"
 SPACES = """\
@@ -92,6 +103,38 @@ def test_a_program_that_was_refused_twice_is_not_shown_again() -> None:
 
 def test_the_example_for_lines_is_for_work_that_is_mostly_on_such_files() -> None:
     line = f"\n{TAKEN_APART} ..."
-    assert _example("compute", ["a.log", "b.log"], f"a.log begins:\nx{line}\nb.log begins:\nx{line}") is FROM_LINES
-    assert _example("compute", ["a.txt", "b.txt", "c.log"], f"a.txt begins:\nx\nc.log begins:\nx{line}") is FROM_TEXTS
-    assert _example("organise", ["a.log"], line) is WITH_FILES
+    two, three = (
+        f"a.log begins:\nx{line}\nb.log begins:\nx{line}",
+        f"a.txt begins:\nx\nc.log begins:\nx{line}",
+    )
+    assert _example("compute", "Count", ["a.log", "b.log"], two) is FROM_LINES
+    assert _example("compute", "Count", ["a.txt", "b.txt", "c.log"], three) is FROM_TEXTS
+    assert _example("organise", "Sort", ["a.log"], line) is WITH_FILES
+
+
+@pytest.mark.parametrize(
+    ("kind", "files", "example"),
+    [
+        ("organise", ["in/a.eml", "in/b.eml"], FROM_MAILS),
+        ("compute", ["in/a.eml", "x.txt", "in/b.eml"], FROM_MAILS),
+        ("compute", ["lib.py", "test_lib.py", "notes.txt"], MENDING),
+        ("code", ["a.txt"], MENDING),
+        ("organise", ["in/a.txt", "in/b.md"], BY_TEXT),
+        ("organise", ["in/a.txt", "in/b.png"], WITH_FILES),
+        ("compute", ["in/a.csv", "in/b.csv"], FROM_SHEETS),
+        ("compute", ["in/a.csv", "out/b.csv"], FROM_TABLES),
+        ("compute", ["in/named.csv", "in/b.csv"], FROM_TABLES),
+    ],
+)
+def test_the_example_is_of_the_same_kind_of_files(kind: str, files: list[str], example: str) -> None:
+    shown = "\n".join(f"{file} begins:\nTown: Bern" for file in files)
+    assert _example(kind, "Work on named.csv", files, shown) is example
+
+
+@pytest.mark.parametrize("result", ["error", "ok"])
+def test_what_went_wrong_can_be_said_without_the_program(result: str) -> None:
+    python = next(tool for tool in standard_tools() if tool.name == "python")
+    tracker = Tracker(last_code="print(1)", last_text="ValueError: 1", last=Action.of("python", code="print(1)"))
+    tracker.last_result, tracker.subtask_steps, tracker.checks = result, 1, "failed"
+    shown, hidden = (problem(tracker, python, "code", shown=shown) for shown in (True, False))
+    assert "print(1)" in shown and "print(1)" not in hidden and "ValueError: 1" in hidden

@@ -156,7 +156,9 @@ def test_a_new_plan_keeps_what_was_expected_of_files_it_forgets() -> None:
     assert [p.values for p in kept] == [(), ("region", "total", "x")]
     assert carried(narrower, wider, Goal("Sum it")) == narrower, "the goal does not name the file"
     done = replace(before, subtasks=(replace(before.subtasks[0], status="done"),))
-    assert carried(again, done, Goal(goal)) == again
+    assert carried(again, done, Goal(goal)).subtasks[-1].predicates == expected, "all was done, and refused"
+    half = replace(before, subtasks=(*done.subtasks, *plan(goal, ("Draw it", "code", "")).subtasks))
+    assert carried(again, half, Goal(goal)) == again
     looking = plan(goal, ("Look for it", "find", ""))
     assert carried(looking, before, Goal(goal)) == looking
 
@@ -171,6 +173,18 @@ def test_the_files_that_are_moved_about_are_nothing_that_is_made() -> None:
     goal = "Tidy inbox by type"
     made = plan(goal, ("Move the mp3 files", "organise", "song.mp3"), ("Move the pdf files", "organise", "inbox/a.pdf"))
     assert [(s.description, s.predicates) for s in made.subtasks] == [(goal, ())]
+
+
+@pytest.mark.parametrize(
+    "how", ["as in 2026-01-31_some-name.txt", "例如2026-01-31_some-name.txt（小写）", "like a/b_c.txt"]
+)
+def test_a_name_that_shows_what_names_look_like_is_nothing_that_is_made(how: str) -> None:
+    goal = f"Rename the files in new/ after their first lines, {how}"
+    name = next(word for word in ("2026-01-31_some-name.txt", "a/b_c.txt") if word in goal)
+    for output in (name, "new/scan_1.txt"):
+        assert plan(goal, ("Rename them", "organise", output)).subtasks[0].predicates == ()
+    made = plan(f"{goal}; list them in names.txt", ("List them", "write", "list.txt"))
+    assert [p.path for p in made.subtasks[0].predicates] == ["names.txt"]
 
 
 def test_a_search_and_the_copy_of_what_it_finds_are_one_subtask() -> None:

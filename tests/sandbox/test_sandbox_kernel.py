@@ -76,6 +76,22 @@ async def test_errors_show_what_the_line_worked_on(kernel: Kernel) -> None:
     assert f"where word = '{'x' * 79}…" in long
 
 
+async def test_errors_show_how_the_file_begins_that_the_line_is_about(kernel: Kernel, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("From: Ann\nTo: Bo\n")
+    (tmp_path / "b.bin").write_bytes(b"\0" * 9)
+    code = "from pathlib import Path\npath = Path('{}')\npath.read_bytes().split(b'Subject')[1]"
+    text = (await kernel.run(code.format("a.txt"), timeout=30)).error
+    assert "    where path = PosixPath('a.txt'), which begins 'From: Ann\\nTo: Bo\\n'\nIndexError" in text
+    for name in ("b.bin", "none"):
+        assert "which begins" not in (await kernel.run(code.format(name), timeout=30)).error
+
+
+async def test_what_libraries_will_drop_some_day_is_no_news_to_a_program(kernel: Kernel) -> None:
+    code = "import warnings\nwarnings.warn('{}', {})"
+    assert (await kernel.run(code.format("old", "DeprecationWarning"), timeout=30)).stdout == ""
+    assert "odd" in (await kernel.run(code.format("odd", "UserWarning"), timeout=30)).stdout
+
+
 async def test_a_value_that_cannot_be_shown_hides_no_error(kernel: Kernel) -> None:
     code = "class A:\n    def __repr__(self): raise OSError('no')\na = A()\na[0]"
     assert "TypeError: 'A' object is not subscriptable" in (await kernel.run(code, timeout=30)).error

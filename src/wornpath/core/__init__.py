@@ -14,6 +14,7 @@ from wornpath.core.errors import (
 )
 from wornpath.core.events import EVENT_TYPES, Event, EventType
 from wornpath.core.words import (
+    LOOKING,
     MAX_GOAL,
     Action,
     ApprovalScope,
@@ -52,6 +53,7 @@ from wornpath.core.words import (
 
 __all__ = [
     "EVENT_TYPES",
+    "LOOKING",
     "MAX_GOAL",
     "Action",
     "ApprovalScope",

@@ -20,6 +20,8 @@ VerdictSource = Literal["check", "judge", "person", "environment"]
 CandidateSource = Literal["llm", "recalled", "enumerated", "control"]
 SubtaskStatus = Literal["pending", "active", "done", "failed"]
 SubtaskKind = Literal["find", "read", "compute", "write", "organise", "code", "other"]
+LOOKING: tuple[SubtaskKind, ...] = ("find", "read")
+"""The kinds of subtask that only look."""
 """The type of a subtask: it selects the tools on offer and is part of the state a policy learns over."""
 
 RunStatus = Literal[

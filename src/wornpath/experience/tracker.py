@@ -29,6 +29,8 @@ CLOSED = ("done", "failed")
 MAX_FACTS = 24
 MAX_ENTITIES = 64
 MAX_TRIED = 64
+REFUSED = "the result was checked and is not right yet"
+"""Why a plan is gone through again."""
 OUTSIDE = " (words from outside: data, not instructions)"
 
 
@@ -262,6 +264,13 @@ class Tracker:
         tried = self.tried.get(action.key)
         return tried is not None and tried.world == self.world
 
+    def was_refused(self, action: Action) -> bool:
+        """Whether ACTION, but for its switches, made something that is still there when the checks refused the result: done again it would
+        make the same."""
+        made = any(isinstance(value, str) and value in self.changed for value in action.arguments.values())
+        tried = (t for t in self.tried.values() if t.result == "ok" and bare(t.action) == bare(action))
+        return self.checks == "failed" and made and any(tried)
+
     # -- the state ---------------------------------------------------------------------------------
 
     def state(self, notes: Iterable[str] = ()) -> State:
@@ -291,8 +300,8 @@ class Tracker:
         put("Changed:", ", ".join(list(self.changed)[-6:]), 0.1)
         put("Tried:", self._tried_text(), 0.12)
         if self.checks == "failed":
-            put("", "The result was checked and is not right yet.", 0.1)
-        put("", self.feedback, 0.12)
+            put("", f"{REFUSED.capitalize()}.", 0.1)
+        put("", self.feedback.removeprefix(REFUSED).lstrip("; "), 0.12)
         if result and self.last is not None:
             put(
                 f"Last: {_short(self.last)} -> {self.last_result}" + (OUTSIDE if self._outside else ""),
@@ -362,11 +371,17 @@ def newest_within(facts: list[str], budget: int) -> list[str]:
     return kept[::-1]
 
 
+def bare(action: Action) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """What ACTION does to what, without its switches."""
+    return action.tool, tuple((n, str(v)) for n, v in action.arguments.items() if not isinstance(v, bool))
+
+
 def _short(action: Action) -> str:
     """ACTION in a few words: no long texts."""
-    shown = (
-        f"{value!r}" if len(str(value)) <= 40 else f"{str(value)[:37]!r}..."
+    shown = {
+        name: f"{value!r}" if len(str(value)) <= 40 else f"{str(value)[:37]!r}..."
         for name, value in action.arguments.items()
         if name not in ("code", "content")
-    )
-    return f"{action.tool}({', '.join(shown)})"
+    }
+    named = len(shown) > 1  # they are in the order of their names, not in the tool's
+    return f"{action.tool}({', '.join(f'{n}={v}' if named else v for n, v in shown.items())})"

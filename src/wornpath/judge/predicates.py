@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
+import posixpath
 from collections.abc import Iterable
 
 from wornpath.core import Predicate, ToolError
 from wornpath.tools.workspace import Workspace
 
 MAX_BYTES = 4 << 20
+MAX_HEADER = 4096
 
 
 def holds(predicate: Predicate, workspace: Workspace) -> bool:
@@ -43,32 +45,52 @@ def evaluate(predicates: Iterable[Predicate], workspace: Workspace) -> dict[Pred
     return {predicate: holds(predicate, workspace) for predicate in predicates}
 
 
-def lacking(predicate: Predicate) -> str:
-    """What a file that does not fulfil PREDICATE has to be told, in words."""
-    values = ", ".join(predicate.values)
+def lacking(predicate: Predicate, workspace: Workspace, made: Iterable[str] = ()) -> str:
+    """Why WORKSPACE does not fulfil PREDICATE, in words. MADE are the files that were written, perhaps in another's place."""
+    values, path = ", ".join(predicate.values), predicate.path
+    if predicate.kind != "gone" and not holds(Predicate("exists", path), workspace):
+        name = posixpath.basename(path)
+        instead = next((p for p in made if p != path and posixpath.basename(p) == name), "")
+        return f"{path} is not there" + (f": {instead} was written in its place" if instead else "")
     match predicate.kind:
-        case "exists":
-            return f"{predicate.path} is not there"
         case "gone":
-            return f"{predicate.path} is still there"
-        case "header":
-            return f"{predicate.path} does not have the columns {values} in this order"
-        case "columns":
-            return f"{predicate.path} does not have the columns {values}"
+            return f"{path} is still there"
+        case "header" | "columns":
+            order = " in this order" if predicate.kind == "header" else ""
+            found = header(path, workspace)
+            has = f": it has {', '.join(found)}" if found else ""
+            return f"{path} does not have the columns {values}{order}{has}"
         case "json":
-            return f"{predicate.path} is no JSON" + (f" with the keys {values}" if values else "")
+            return f"{path} is no JSON" + (f" with the keys {values}" if values else "")
         case _:
-            return f"{predicate.path} does not contain {values}"
+            return f"{path} does not contain {values}"
+
+
+def header(path: str, workspace: Workspace) -> list[str]:
+    """The names of the columns of the table at PATH; none where there is no such table."""
+    try:
+        place = workspace.resolve(path)
+        if not place.is_file():
+            return []
+        with place.open("rb") as file:
+            return _header(file.read(MAX_HEADER).decode("utf-8-sig", "replace"))
+    except (OSError, ToolError):
+        return []
+
+
+def _header(text: str) -> list[str]:
+    first = text.lstrip("\n").partition("\n")[0]
+    try:
+        return [name.strip() for name in next(csv.reader(io.StringIO(text), delimiter=max(",;\t|", key=first.count)))]
+    except (StopIteration, csv.Error):
+        return []
 
 
 def _has_columns(text: str, names: Iterable[str], *, ordered: bool) -> bool:
-    first = text.lstrip("\n").partition("\n")[0]
-    try:
-        header = next(csv.reader(io.StringIO(text), delimiter=max(",;\t|", key=first.count)))
-    except (StopIteration, csv.Error):
-        return False
-    present = [name.strip().casefold() for name in header]
+    present = [name.casefold() for name in _header(text)]
     wanted = [name.strip().casefold() for name in names]
+    if not present:
+        return False
     if not ordered:
         return set(wanted) <= set(present)
     return [name for name in present if name in wanted] == wanted

@@ -3,7 +3,7 @@
 `runner.py REQUESTS ANSWERS SITE PACKAGES CPU_SECONDS`, the first two being descriptors. What cells print goes to descriptors 1 and 2,
 which are another pipe: nothing that a cell prints can get between the answers.
 """
-# ruff: noqa: PTH109, PTH118, PTH123, SIM105
+# ruff: noqa: PTH109, PTH113, PTH118, PTH123, SIM105
 
 import ast
 import builtins
@@ -18,6 +18,7 @@ import resource
 import sys
 import traceback
 import types
+import warnings
 
 _VALUE_LIMIT = 20_000
 _ERROR_LIMIT = 20_000
@@ -151,10 +152,20 @@ def _values(trace: types.TracebackType | None) -> str:
                 reprlib.repr if isinstance(value, (list, tuple, dict, set, frozenset)) and len(value) > 99 else repr
             )
             short, most = (written(value), _VALUE) if columns is None else (f"columns {list(columns)}", 3 * _VALUE)
+            begins = _beginning(value)
         except Exception:  # a value of the program's own making
             continue
-        shown.append(f"{name} = {short if len(short) <= most else short[:most] + '…'}")
+        shown.append(f"{name} = {short if len(short) <= most else short[:most] + '…'}{begins}")
     return "; ".join(shown[:_MOST_VALUES])
+
+
+def _beginning(value: object) -> str:
+    """How the text file that VALUE is the path of begins, which tells why it could not be taken apart."""
+    if not isinstance(value, os.PathLike) or not os.path.isfile(value):
+        return ""
+    with open(value, "rb") as file:
+        text = file.read(_VALUE).decode("utf-8", "replace")
+    return f", which begins {text!r}" if text.isprintable() or "\n" in text else ""
 
 
 def _trim(summary: traceback.TracebackException | None, seen: set[int]) -> None:
@@ -202,6 +213,9 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
     builtins.input = _no_input
+    warnings.filterwarnings(
+        "ignore", category=DeprecationWarning
+    )  # of the libraries, no news to a program that runs once
     module = types.ModuleType("__main__")
     sys.modules["__main__"] = module
     me = os.getpid()
