@@ -118,6 +118,7 @@ def telling_files(tracker: Tracker, workspace: Workspace, most: int = 3) -> list
     wanted = " ".join(texts).casefold()
     files = [entry.path for entry in workspace.iter_files() if not entry.hidden]
     named = [f for f in files if f.casefold() in wanted or f.rsplit("/", 1)[-1].casefold() in wanted]
+    named.sort(key=lambda f: wanted.find(f.rsplit("/", 1)[-1].casefold()))
     written = sorted((f for f in files if f in tracker.changed), key=lambda p: -tracker.changed[p])
     in_named_folder = [f for f in files if "/" in f and f.rsplit("/", 1)[0].casefold() in wanted]
     kinds: dict[str, str] = {}

@@ -162,14 +162,16 @@ Example. Task: area in shapes.py is wrong; mend it, so that test_shapes.py passe
 shapes.py begins:
 def area(width, height):
     return width + height
+test_shapes.py begins:
+assert area(2, 3) == 6
 ```python
 from pathlib import Path
 
 path = Path("shapes.py")
 code = path.read_text(encoding="utf-8")
-code = code.replace("return width + height", "return width * height")
-path.write_text(code, encoding="utf-8")
-print(code)
+assert code.count("width + height") == 1
+path.write_text(code.replace("width + height", "width * height"), encoding="utf-8")
+print(path.read_text(encoding="utf-8"))
 ```"""
 
 WITH_FILES = """\
@@ -303,7 +305,8 @@ def _example(kind: str, goal: str, files: Sequence[str], material: str) -> str:
     if kind == "code" or _most(files, (".py",)):
         return MENDING
     if kind == "organise":
-        return BY_TEXT if _most(files, (".txt", ".md")) and _LABEL.search(material) else WITH_FILES
+        alike = len({PurePosixPath(f).suffix for f in files}) == 1
+        return BY_TEXT if alike and _LABEL.search(material.partition(" begins:\n")[2]) else WITH_FILES
     if _most(files, TABLES):
         folders = Counter(PurePosixPath(f).parent for f in files if PurePosixPath(f).name not in goal)
         return FROM_SHEETS if max(folders.values(), default=0) > 1 else FROM_TABLES

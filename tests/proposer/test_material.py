@@ -119,7 +119,7 @@ def test_the_example_for_lines_is_for_work_that_is_mostly_on_such_files() -> Non
         ("compute", ["in/a.eml", "x.txt", "in/b.eml"], FROM_MAILS),
         ("compute", ["lib.py", "test_lib.py", "notes.txt"], MENDING),
         ("code", ["a.txt"], MENDING),
-        ("organise", ["in/a.txt", "in/b.md"], BY_TEXT),
+        ("organise", ["in/a.text", "in/b.text"], BY_TEXT),
         ("organise", ["in/a.txt", "in/b.png"], WITH_FILES),
         ("compute", ["in/a.csv", "in/b.csv"], FROM_SHEETS),
         ("compute", ["in/a.csv", "out/b.csv"], FROM_TABLES),
