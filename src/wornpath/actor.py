@@ -1,4 +1,4 @@
-"""The actor: what one step of a run is made of. Plan, observe, choose, call, evaluate and judge; the loop over them is in `agent.py`."""
+"""The actor: what one step of a run is made of. Plan, observe, choose, call and evaluate; the loop over them is in `agent.py`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from wornpath import material
 from wornpath.core import (
@@ -31,30 +31,24 @@ from wornpath.experience import step_reward
 from wornpath.footprint import Footprint
 from wornpath.guard import ApprovalAnswer, ApprovalRequest, Session
 from wornpath.guard.preview import preview
-from wornpath.judge import final, predicates
+from wornpath.judge import predicates
 from wornpath.llm.chat import Chat, Completion, Message
 from wornpath.llm.parse import parse_json
 from wornpath.planner import Planner, carried
 from wornpath.policy import Policy
 from wornpath.proposer import CONTROLS, Offer, Proposer
 from wornpath.recaller import Recalled, Recaller, merged
-from wornpath.sandbox.protocol import SandboxLimits
 from wornpath.tools import Tool, ToolContext
 from wornpath.tools.calling import call
 from wornpath.tools.documents import overview
+from wornpath.verdicts import Verdicts
 from wornpath.writer import Writer, unfenced
-
-if TYPE_CHECKING:
-    from wornpath.core import Goal
 
 TOOL_SECONDS = 180.0
 MAX_REPLANS = 3
 MAX_BAD_ANSWERS = 3
 FREE_FINISH_STEPS = 6
 """After so many steps a subtask may be called done although its predicates do not hold: the planner may have asked for the wrong thing."""
-QUICK_CHECK_SECONDS = 20
-MAX_EARLY_CHECKS = 8
-"""How often in a run the checks are asked before the work is called finished: they may be slow."""
 
 
 @dataclass(slots=True)
@@ -72,16 +66,15 @@ class Actor:
     footprint: Footprint
     explore: bool = False
     on_text: Callable[[str, str], None] | None = None
-    originals: dict[str, Any] = field(default_factory=dict)
-    """The files that the checks name, as they were at the start."""
     answer: str = ""
-    _early: int = 0
-    _passed: tuple[int, Evaluation] | None = None
-    """The version of the workspace at which the checks were last seen to hold, and the verdict."""
+    verdicts: Verdicts = field(init=False)
     _bad_answers: int = 0
     _looked_at: int = -1
     _recalled: str = ""
     """The template of the action in hand, where it was recalled."""
+
+    def __post_init__(self) -> None:
+        self.verdicts = Verdicts(self.session, self.chat, self.context, self.ask)
 
     # -- the model ---------------------------------------------------------------------------------
 
@@ -124,7 +117,7 @@ class Actor:
         assert tracker.goal is not None
         self.look()
         self.session.check()
-        telling = await self._telling(tracker.goal)
+        telling = await self.verdicts.telling(tracker.goal)
         known = self.recaller.plan(tracker.goal)
         if known is not None:
             plan, record = known
@@ -480,60 +473,7 @@ class Actor:
         again = tried is not None and tried.count > 1 and seen.result in ("ok", "empty") and not seen.changed
         return again and tracker.subtask_ok > 0 and not self._open_predicates()
 
-    async def accepted(self, seen: Observation) -> bool:
-        """Whether the checks hold already, after a step that changed something in the last subtask: no model need be asked whether the
-        work is done."""
-        tracker, goal = self.session.tracker, self.session.tracker.goal
-        last = tracker.plan is not None and tracker.active == tracker.plan.subtasks[-1]
-        telling = goal is not None and goal.checks and tracker.telling
-        if goal is None or not telling or not last or not seen.changed or self._early >= MAX_EARLY_CHECKS:
-            return False
-        self._early += 1
-        evaluation = await self._by_checks(goal)
-        if evaluation.verdict == "met":
-            self._passed = tracker.world, evaluation
-        return evaluation.verdict == "met"
-
-    async def _telling(self, goal: Goal) -> dict[str, Any]:
-        """What the plan's record says of the checks: nothing where they can tell when the work is done. Those that hold before it, such as
-        tests that must go on passing, or that take long, cannot."""
-        if not goal.checks:
-            return {}
-        quick = SandboxLimits(cpu_seconds=QUICK_CHECK_SECONDS, wall_seconds=QUICK_CHECK_SECONDS)
-        before = await self._by_checks(goal, quick)
-        return {"telling": False} if before.verdict == "met" or before.comment.endswith("timed out") else {}
-
-    async def _by_checks(self, goal: Goal, limits: SandboxLimits = SandboxLimits()) -> Evaluation:  # noqa: B008 - frozen
-        assert self.context.sandbox is not None
-        log = self.context.run_folder / "checks.log" if self.context.run_folder else None
-        return await final.by_checks(goal, self.context.workspace, self.context.sandbox, self.originals, log, limits)
-
-    # -- judge -------------------------------------------------------------------------------------
-
-    async def judge(self, goal: Goal, *, final_try: bool = True) -> Evaluation:
-        """The verdict on the run as it stands: the checks if there are any, else the model judge.
-
-        Only the end is rewarded: where there is another try, `unmet` costs nothing by itself.
-        """
-        if self._passed and self._passed[0] == self.session.tracker.world:
-            evaluation = self._passed[1]
-        elif goal.checks:
-            evaluation = await self._by_checks(goal)
-        else:
-            self.session.check()
-            made = final.read_artefacts(
-                self.context.workspace, list(self.session.tracker.changed), self.chat.sizes.argument_context * 3
-            )
-            evaluation = await final.by_model(goal, made, self.answer, self.chat, self._judge_call)
-        if evaluation.verdict == "unmet" and not final_try:
-            evaluation = replace(evaluation, reward=0.0)
-        self.session.record("evaluation.made", {"scope": "run", "evaluation": to_json(evaluation)})
-        return evaluation
-
-    async def _judge_call(self, messages: Sequence[Message]) -> Completion:
-        from wornpath.judge import model as model_judge
-
-        return await self.ask("judge", messages, model_judge.ask(self.chat, messages))
+    # -- answer ------------------------------------------------------------------------------------
 
     async def write_answer(self) -> str:
         """What the run tells the user: written by the model when the answer is all there is, else made of what was done."""

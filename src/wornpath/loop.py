@@ -36,7 +36,7 @@ async def work_on(actor: Actor, goal: Goal, stopped: Callable[[], bool]) -> RunS
             await _step(actor)
         await actor.write_answer()
         final_try = tracker.failures >= MAX_RETRIES and not tracker.trying
-        verdict = actor.session.verdict or await actor.judge(goal, final_try=final_try)
+        verdict = actor.session.verdict or await actor.verdicts.judge(goal, actor.answer, final_try=final_try)
         if verdict.verdict != "unmet" or tracker.failures > MAX_RETRIES:
             return verdict.verdict
         if tracker.was_try:
@@ -98,7 +98,7 @@ async def _done(actor: Actor, active: Subtask, action: Action, seen: Observation
         return active.criterion
     if actor.settled(seen):
         return "the same program again changed nothing"
-    return "the checks hold" if await actor.accepted(seen) else ""
+    return "the checks hold" if await actor.verdicts.accepted(seen) else ""
 
 
 async def _replan(actor: Actor, reason: str) -> None:

@@ -17,6 +17,10 @@ from wornpath.writer import TABLES, TAKEN_APART
 
 MOST_FIELDS = 12
 _EMPTY = re.compile(r"^\[(?:made|changed) (\S+): [^\n]*\b0 rows\]", re.MULTILINE)
+_FOLDER = re.compile(
+    r"(?<![\w./:-])(?:((?:[\w.-]+/)*[\w-]+)/(?![\w./])|((?:[\w.-]+/)*[\w-]+)/[\w-]+\.[a-z]\w{0,4}\b)",
+    re.ASCII | re.IGNORECASE,
+)
 _MOMENT = re.compile(r"\d:\d{2}|\d{4}[-/.]\d{2}[-/.]\d{2}")
 
 
@@ -76,6 +80,8 @@ def about(
     file that it is from."""
     room = sizes.argument_context
     parts = [f"Files: {overview(workspace, budget_chars=sizes.state)}"]
+    if absent := absent_folders(_wanted(tracker), workspace):
+        parts.append(f"Not there yet, to be made first: {', '.join(absent)}")
     last = tracker.last
     if (
         last is not None
@@ -112,10 +118,19 @@ def fields(text: str, path: str = "") -> str:
     )
 
 
+def absent_folders(text: str, workspace: Workspace) -> list[str]:
+    """The folders that TEXT names, by themselves or before a file, and that are not in WORKSPACE."""
+    named = dict.fromkeys(f"{m[1] or m[2]}/" for m in _FOLDER.finditer(text))
+    return [folder for folder in named if ".." not in folder and not (workspace.root / folder).exists()]
+
+
+def _wanted(tracker: Tracker) -> str:
+    return f"{tracker.goal.text if tracker.goal else ''} {tracker.active.description if tracker.active else ''}"
+
+
 def telling_files(tracker: Tracker, workspace: Workspace, most: int = 3) -> list[str]:
     """Files named in the goal or the subtask, what this run wrote last, two of a named folder, then the first of each type."""
-    texts = (tracker.goal.text if tracker.goal else "", tracker.active.description if tracker.active else "")
-    wanted = " ".join(texts).casefold()
+    wanted = _wanted(tracker).casefold()
     files = [entry.path for entry in workspace.iter_files() if not entry.hidden]
     named = [f for f in files if f.casefold() in wanted or f.rsplit("/", 1)[-1].casefold() in wanted]
     named.sort(key=lambda f: wanted.find(f.rsplit("/", 1)[-1].casefold()))

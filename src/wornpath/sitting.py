@@ -69,7 +69,7 @@ def assemble(agent: AutoGPT, chat: Chat, folder: Path) -> Actor:
         session.record("run.resumed", _resumed(agent))
     else:
         _begin(agent, session, chat, recaller)
-    actor.originals = load_originals(folder / "originals.json", agent.goal.checks, agent.workspace.root)
+    actor.verdicts.originals = load_originals(folder / "originals.json", agent.goal.checks, agent.workspace.root)
     return actor
 
 

@@ -10,7 +10,6 @@ from agent_world import FINISH, Brain, Make, act, events, observations, prompts,
 
 from places import another_user
 from wornpath import AutoGPT
-from wornpath.actor import MAX_EARLY_CHECKS
 from wornpath.core import Observation, UsageError
 from wornpath.guard import Limits
 from wornpath.llm.chat import Completion
@@ -18,6 +17,7 @@ from wornpath.llm.scripted import ScriptedChat
 from wornpath.llm.tokens import count_messages
 from wornpath.store import Snapshot, SqliteStore
 from wornpath.tools import ToolContext, tool
+from wornpath.verdicts import MAX_EARLY_CHECKS
 
 WRITE = act("write_file", path="out.txt")
 PLAN = [subtask("Write out.txt", "write", "out.txt")]
@@ -159,7 +159,7 @@ def test_checks_that_say_nothing_of_the_work_do_not_end_it(
     make: Make, monkeypatch: pytest.MonkeyPatch, check: str
 ) -> None:
     """Tests that must go on passing hold before the work, too; those that take long are not asked again and again."""
-    monkeypatch.setattr("wornpath.actor.QUICK_CHECK_SECONDS", 1)
+    monkeypatch.setattr("wornpath.verdicts.QUICK_CHECK_SECONDS", 1)
     slow = "sleep" in check
     agent = make(
         "Make out.txt",

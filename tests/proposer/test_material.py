@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wornpath.core import Action
+from wornpath.core import Action, Goal
 from wornpath.experience import Tracker
-from wornpath.material import fields, problem
+from wornpath.llm.chat import Sizes
+from wornpath.material import about, absent_folders, fields, problem, telling_files
+from wornpath.tools import Workspace
 from wornpath.tools.registry import standard_tools
 from wornpath.writer import (
     BY_TEXT,
@@ -138,3 +141,30 @@ def test_what_went_wrong_can_be_said_without_the_program(result: str) -> None:
     tracker.last_result, tracker.subtask_steps, tracker.checks = result, 1, "failed"
     shown, hidden = (problem(tracker, python, "code", shown=shown) for shown in (True, False))
     assert "print(1)" in shown and "print(1)" not in hidden and "ValueError: 1" in hidden
+
+
+@pytest.mark.parametrize(
+    ("goal", "absent"),
+    [
+        ("Save a letter for each row of data/m.csv in letters/ as <number>.txt", ["letters/"]),
+        ("Write out/2026/sums.csv from data/m.csv", ["out/2026/"]),
+        ("把结果存到letters/里", ["letters/"]),
+        ("See https://example.org/a/b.html and/or data/ on 2026/01/02, not ../etc/x.txt or /abs/y.txt", []),
+    ],
+)
+def test_folders_that_the_goal_names_and_that_are_not_there_are_told(
+    tmp_path: Path, goal: str, absent: list[str]
+) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "m.csv").write_text("number\n1\n")
+    workspace, tracker = Workspace(tmp_path), Tracker(goal=Goal(goal, workspace=str(tmp_path)))
+    assert absent_folders(goal, workspace) == absent
+    told = about(tracker, workspace, [], Sizes(), lambda text, path: None)
+    assert ("to be made first: " + ", ".join(absent) in told) == bool(absent)
+
+
+def test_named_files_are_shown_in_the_order_of_the_goal(tmp_path: Path) -> None:
+    for name in ("test_tools.py", "tools.py", "a.txt"):
+        (tmp_path / name).write_text("x\n")
+    goal = Goal("Mend compute in tools.py, so that test_tools.py passes", workspace=str(tmp_path))
+    assert telling_files(Tracker(goal=goal), Workspace(tmp_path)) == ["tools.py", "test_tools.py", "a.txt"]

@@ -66,6 +66,10 @@ async def test_python_errors_and_hints(context: ToolContext) -> None:
         "Only the workspace|outside the workspace", (await python(context, code="open('/etc/hostname')")).text
     )
     assert "Only the workspace" in (await python(context, code="open('/usr/x', 'w')")).text
+    absent = (await python(context, code="open('out/sums/x.csv', 'w')")).text
+    assert "no folder out/sums/" in absent and "os.makedirs('out/sums', exist_ok=True)" in absent
+    (context.workspace.root / "out").mkdir()
+    assert "make it first" not in (await python(context, code="open('out/x.csv')")).text
     assert (
         "no network" in (await python(context, code="import urllib.request as u; u.urlopen('http://example.com')")).text
     )

@@ -176,6 +176,9 @@ def _hint(text: str, workspace: Workspace) -> str:
     """What helps against the failure that TEXT tells of."""
     if re.search(_REFUSED, text) and not (workspace.writable and can_be_written(workspace.root)):
         return _NOTHING_WRITTEN
+    missing = re.search(r"No such file or directory: '([^'/][^'\n]*)/[^'/\n]+'", text)
+    if missing and not (workspace.root / missing[1]).exists():
+        return f"There is no folder {missing[1]}/; to write into it, make it first: os.makedirs({missing[1]!r}, exist_ok=True)."
     return next((hint for pattern, hint in _HINTS if re.search(pattern, text)), "")
 
 
