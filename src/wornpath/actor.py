@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import posixpath
 import random
+import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -352,6 +355,8 @@ class Actor:
         left = session.budget.seconds_left()
         started = time.monotonic()
         try:
+            if "code" in tool.text.values() and not re.search(r"mkdir|makedirs", str(action.arguments)):
+                self._make_folders()
             real = session.secrets.restored(tool, action, confined=session.sandbox != "full")
             seen = await call(tool, self.context, real, TOOL_SECONDS if left is None else min(TOOL_SECONDS, left + 1))
         except ToolError as error:
@@ -431,11 +436,27 @@ class Actor:
                 completion = await self.ask(
                     "argument", messages, self.writer.write(messages, tries=tries, on_text=stream)
                 )
-                written = Action.of(action.tool, {**action.arguments, name: unfenced(completion.text, kind)})
+                text = unfenced(completion.text, kind)
+                text = material.spelled(text, self._outputs(), workspace) if kind == "code" else text
+                written = Action.of(action.tool, {**action.arguments, name: text})
                 if not (problem and kind == "code" and written.key in tracker.tried):
                     break
             action = written
         return action
+
+    def _outputs(self) -> list[str]:
+        """The files that the active subtask is to make."""
+        active = self.session.tracker.active
+        return [p.path for p in active.predicates if p.kind == "exists"] if active else []
+
+    def _make_folders(self) -> None:
+        """Make the folders of the files that the active subtask is to make: programs forget it."""
+        workspace = self.context.workspace
+        for folder in {posixpath.dirname(path) for path in self._outputs()} - {""}:
+            if workspace.writable and workspace.stat(folder) is None:
+                with contextlib.suppress(ToolError):
+                    self.context.before_write(folder)
+                    workspace.make_folder(folder)
 
     # -- evaluate ----------------------------------------------------------------------------------
 
@@ -464,6 +485,13 @@ class Actor:
         """Whether what the planner expects of the active subtask holds, by this subtask's own work."""
         active = self.session.tracker.active
         return active is not None and bool(active.predicates) and not self._open_predicates()
+
+    def ran_it_all(self, seen: Observation) -> bool:
+        """Whether the step ran a program without fault, and nothing is known to be lacking: programs are written to do a subtask's whole
+        work."""
+        action = self.session.tracker.last
+        code = action is not None and "code" in action.arguments
+        return code and seen.result == "ok" and not self._open_predicates()
 
     def settled(self, seen: Observation) -> bool:
         """Whether the step ran a program that had been run before and that changed nothing any more: the model has no other idea."""

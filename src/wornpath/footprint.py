@@ -54,10 +54,10 @@ class Footprint:
         return back
 
     def tidied(self) -> dict[str, Any]:
-        """Where work that was not accepted moved or removed files that were there before: put back all that the run changed, so that the
-        next attempt finds what the goal speaks of; what the change of plan records of it."""
+        """Where work that was not accepted changed, moved or removed files that were there before: put back all that the run changed, so
+        that the next attempt finds what the goal speaks of; what the change of plan records of it."""
         changed = list(self.session.tracker.changed)
-        return {"retracted": self.put_back(changed)} if self.snapshot.missing(changed) else {}
+        return {"retracted": self.put_back(changed)} if self.snapshot.there_before(changed) else {}
 
     def whole(self, tool: Tool, seen: Observation) -> Observation:
         """SEEN, which TOOL just brought, without what a program did before it failed where that displaced files: half a job is in the way

@@ -98,7 +98,10 @@ async def _done(actor: Actor, active: Subtask, action: Action, seen: Observation
         return active.criterion
     if actor.settled(seen):
         return "the same program again changed nothing"
-    return "the checks hold" if await actor.verdicts.accepted(seen) else ""
+    accepted = await actor.verdicts.accepted(seen)
+    if accepted:
+        return "the checks hold"
+    return "the program ran, and the checks do not hold" if accepted is False and actor.ran_it_all(seen) else ""
 
 
 async def _replan(actor: Actor, reason: str) -> None:

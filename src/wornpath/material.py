@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import PurePosixPath
 
 from wornpath.experience import Tracker
@@ -122,6 +122,15 @@ def absent_folders(text: str, workspace: Workspace) -> list[str]:
     """The folders that TEXT names, by themselves or before a file, and that are not in WORKSPACE."""
     named = dict.fromkeys(f"{m[1] or m[2]}/" for m in _FOLDER.finditer(text))
     return [folder for folder in named if ".." not in folder and not (workspace.root / folder).exists()]
+
+
+def spelled(code: str, outputs: Iterable[str], workspace: Workspace) -> str:
+    """CODE with the names of OUTPUTS as they are expected: a small model leaves the folder out."""
+    for output in outputs:
+        folder, _, name = output.rpartition("/")
+        if folder and not (workspace.root / name).exists() and not re.search(rf"['\"/]{re.escape(folder)}\b", code):
+            code = re.sub(rf"(['\"]){re.escape(name)}\1", rf"\g<1>{output}\g<1>", code)
+    return code
 
 
 def _wanted(tracker: Tracker) -> str:

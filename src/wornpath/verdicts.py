@@ -30,21 +30,20 @@ class Verdicts:
     originals: dict[str, Any] = field(default_factory=dict)
     """The files that the checks name, as they were at the start."""
     _early: int = 0
-    _passed: tuple[int, Evaluation] | None = None
-    """The version of the workspace at which the checks were last seen to hold, and the verdict."""
+    _last: tuple[int, Evaluation] | None = None
+    """The version of the workspace at which the checks were last asked, and what they said."""
 
-    async def accepted(self, seen: Observation) -> bool:
+    async def accepted(self, seen: Observation) -> bool | None:
         """Whether the checks hold already, after a step that changed something in the last subtask: no model need be asked whether the
-        work is done."""
+        work is done. None where they were not asked."""
         tracker, goal = self.session.tracker, self.session.tracker.goal
         last = tracker.plan is not None and tracker.active == tracker.plan.subtasks[-1]
         telling = goal is not None and goal.checks and tracker.telling
         if goal is None or not telling or not last or not seen.changed or self._early >= MAX_EARLY_CHECKS:
-            return False
+            return None
         self._early += 1
         evaluation = await self._by_checks(goal)
-        if evaluation.verdict == "met":
-            self._passed = tracker.world, evaluation
+        self._last = tracker.world, evaluation
         return evaluation.verdict == "met"
 
     async def telling(self, goal: Goal) -> dict[str, Any]:
@@ -66,8 +65,8 @@ class Verdicts:
 
         Only the end is rewarded: where there is another try, `unmet` costs nothing by itself.
         """
-        if self._passed and self._passed[0] == self.session.tracker.world:
-            evaluation = self._passed[1]
+        if self._last and self._last[0] == self.session.tracker.world:
+            evaluation = self._last[1]
         elif goal.checks:
             evaluation = await self._by_checks(goal)
         else:

@@ -130,12 +130,12 @@ root = Path("post")
 folders = {"clubs": ["rowing", "choir"], "shops": ["books", "shoes"]}
 for path in sorted(root.glob("*.eml")):
     message = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
-    subject, sender, text = message["subject"], message["from"], message.get_body(("plain", "html")).get_content()
-    fitting = [name for name, kinds in folders.items() if any(kind in sender.lower() for kind in kinds)]
+    said = message["from"]  # or message["subject"], or message.get_body(("plain", "html")).get_content()
+    fitting = [name for name, kinds in folders.items() if any(kind in said.lower() for kind in kinds)]
     name = fitting[0] if fitting else "others"
     (root / name).mkdir(exist_ok=True)
     shutil.move(path, root / name / path.name)
-    print(path.name, subject, "->", name)
+    print(path.name, said, "->", name)
 ```"""
 
 BY_TEXT = """\

@@ -121,6 +121,47 @@ def test_what_the_checks_refused_is_not_said_to_be_lacking(make: Make) -> None:
     assert "Its result was checked and is wrong" in told and "not there" not in told
 
 
+def test_a_program_finds_the_folder_of_what_it_is_to_make(make: Make, work: Path) -> None:
+    plan = [subtask("Make out/x/t.csv", "compute", "out/x/t.csv", ["name"])]
+    texts = [program("open('t.csv', 'w').write('name\\n1\\n')")]
+    agent = make(
+        "Make out/x/t.csv (columns name)", plan=plan, actions=[CODE], texts=texts, checks=["test -s out/x/t.csv"]
+    )
+    result = agent.run().result
+    assert (result.status, result.steps) == ("met", 1) and not (work / "t.csv").exists()
+    Snapshot(agent.store.root / "runs" / agent.run_id, work).undo()
+    assert not (work / "out").exists(), "the folder is the run's own making"
+
+
+MOVED = "import os\nos.mkdir({0!r})\nfor name in ('a.txt', 'b.txt'): os.rename(name, os.path.join({0!r}, name))"
+
+
+def test_a_program_that_the_checks_refuse_is_written_again_for_files_as_they_were(make: Make, work: Path) -> None:
+    for name in ("a.txt", "b.txt"):
+        (work / name).write_text(name)
+    texts = [program(MOVED.format(folder)) for folder in ("wrong", "right")]
+    plan = [subtask("Move the texts to right/", "organise")]
+    agent = make(
+        "Move the texts to right/", plan=plan, actions=[CODE, CODE], texts=texts, checks=["test -e right/b.txt"]
+    )
+    result = agent.run().result
+    assert (result.status, result.steps) == ("met", 2)
+    assert verdicts(agent) == ["unmet", "met"]
+    assert not prompts(agent, "progress"), "the checks have told"
+    assert "Its result was checked and is wrong" in prompts(agent, "text")[1]
+
+
+def test_a_file_that_was_edited_in_vain_is_as_it_was_for_the_next_attempt(make: Make, work: Path) -> None:
+    (work / "lib.py").write_text("x = 1\n")
+    edit = "t = open('lib.py').read()\nassert t.count('= 1') == 1\nopen('lib.py', 'w').write(t.replace('= 1', '= {}'))"
+    texts = [program(edit.format(value)) for value in (2, 3)]
+    plan = [subtask("Set x to 3 in lib.py", "code")]
+    agent = make(
+        "Set x to 3 in lib.py", plan=plan, actions=[CODE, CODE], texts=texts, checks=["grep -q 'x = 3' lib.py"]
+    )
+    assert (agent.run().result.status, (work / "lib.py").read_text()) == ("met", "x = 3\n")
+
+
 def test_a_copy_that_was_refused_is_made_of_another_file_that_came_to_light(make: Make, work: Path) -> None:
     for number, what in enumerate(("warranty", "receipt", "invoice"), 1):
         (work / f"scan_{number}.txt").write_text(f"{what} of Maple Print\n")
@@ -147,8 +188,10 @@ def test_checks_that_hold_early_leave_no_subtask_out(make: Make, work: Path) -> 
 
 
 def test_slow_checks_are_not_asked_after_every_step(make: Make, work: Path) -> None:
-    texts = [program(f"open('out.txt', 'w').write('{n}')") for n in range(40)]
-    agent = make("Make out.txt", plan=TIDY, actions=[CODE, act("list_files"), CODE], texts=texts, checks=["false"])
+    (work / "a.txt").write_text("a")
+    actions = [act("copy_file", source="a.txt", destination=f"{n}.txt") for n in range(40)]
+    plan = [subtask("Copy it often", "organise")]
+    agent = make("Copy it often", plan=plan, actions=actions, checks=["false"])
     result = agent.run().result
     asked = (agent.store.root / "runs" / agent.run_id / "checks.log").read_text().count("$ false")
     assert result.steps > MAX_EARLY_CHECKS and asked - len(verdicts(agent)) - 1 == MAX_EARLY_CHECKS, "1 before the work"

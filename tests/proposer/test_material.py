@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from wornpath.core import Action, Goal
 from wornpath.experience import Tracker
 from wornpath.llm.chat import Sizes
-from wornpath.material import about, absent_folders, fields, problem, telling_files
+from wornpath.material import about, absent_folders, fields, problem, spelled, telling_files
 from wornpath.tools import Workspace
 from wornpath.tools.registry import standard_tools
 from wornpath.writer import (
@@ -168,3 +168,18 @@ def test_named_files_are_shown_in_the_order_of_the_goal(tmp_path: Path) -> None:
         (tmp_path / name).write_text("x\n")
     goal = Goal("Mend compute in tools.py, so that test_tools.py passes", workspace=str(tmp_path))
     assert telling_files(Tracker(goal=goal), Workspace(tmp_path)) == ["tools.py", "test_tools.py", "a.txt"]
+
+
+@pytest.mark.parametrize(
+    ("code", "after"),
+    [
+        ("t.to_csv('sums.csv'); p('other.csv')", "t.to_csv('out/sums.csv'); p('other.csv')"),
+        ('open("sums.csv", "w")', 'open("out/sums.csv", "w")'),
+        ("Path('out') / 'sums.csv'", "Path('out') / 'sums.csv'"),
+        ("open('out/sums.csv'); print('sums.csv')", "open('out/sums.csv'); print('sums.csv')"),
+        ("open('xsums.csv'); open('there.csv')", "open('xsums.csv'); open('there.csv')"),
+    ],
+)
+def test_a_program_names_its_outputs_with_their_folder(tmp_path: Path, code: str, after: str) -> None:
+    (tmp_path / "there.csv").write_text("x")
+    assert spelled(code, ["out/sums.csv", "out/there.csv", "plain.csv"], Workspace(tmp_path)) == after

@@ -170,6 +170,11 @@ class Snapshot:
             was = self._journal().was
             return any(was(path).kind != "absent" and look(self.workspace, path).kind == "absent" for path in paths)
 
+    def there_before(self, paths: Iterable[str]) -> bool:
+        """Whether there was something at one of PATHS before the run."""
+        with self._lock:
+            return any(self._journal().was(path).kind != "absent" for path in paths)
+
     def added(self, path: str) -> bool:
         """Whether there was nothing at PATH (relative) before the run, as far as that was kept."""
         with self._lock:
