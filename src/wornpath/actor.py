@@ -73,6 +73,8 @@ class Actor:
     verdicts: Verdicts = field(init=False)
     _bad_answers: int = 0
     _looked_at: int = -1
+    _clings: bool = False
+    """The model wrote a program again as it had been shown: it is not shown another."""
     _recalled: str = ""
     """The template of the action in hand, where it was recalled."""
 
@@ -428,7 +430,7 @@ class Actor:
             files = material.telling_files(tracker, workspace)
             about = material.about(tracker, workspace, files, self.chat.sizes, self.session.provenance.glimpse)
             stream = partial(self.on_text, "argument") if self.on_text else None
-            for shown in (True, False):
+            for shown in (False,) if self._clings else (True, False):
                 self.session.check()
                 problem = material.problem(tracker, tool, kind, lacking, shown=shown)
                 messages = self.writer.messages(tool, name, action, tracker, about, files, problem)
@@ -441,6 +443,7 @@ class Actor:
                 written = Action.of(action.tool, {**action.arguments, name: text})
                 if not (problem and kind == "code" and written.key in tracker.tried):
                     break
+                self._clings = True
             action = written
         return action
 

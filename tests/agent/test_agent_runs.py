@@ -111,6 +111,15 @@ def test_a_program_that_comes_out_as_before_is_asked_for_once_more(make: Make) -
     assert "This program was tried" in second and "A program for this failed before" in third
 
 
+def test_a_model_that_clings_to_its_programs_is_shown_no_more_of_them(make: Make) -> None:
+    texts = [program(f"print(open('{name}').read())") for name in ("a", "a", "b", "c")]
+    agent = make("Make out.txt", plan=TIDY, actions=[CODE] * 4, texts=[*texts, HELLO_WRITTEN], checks=HELLO)
+    assert agent.run().result.status == "met"
+    told = prompts(agent, "text")
+    assert ["This program was tried" in text for text in told] == [False, True, False, False, False]
+    assert all("A program for this failed before" in text for text in told[2:])
+
+
 def test_what_the_checks_refused_is_not_said_to_be_lacking(make: Make) -> None:
     plan = [subtask("Make t.csv", "compute", "t.csv", ["name", "total"])]
     texts = [program(f"open('t.csv', 'w').write('name,total\\n{n},hello\\n')") for n in (1, 2)]
