@@ -30,6 +30,12 @@ _TOUCH = re.compile(
     re.IGNORECASE,
 )
 """How a part of making a file begins that is no subtask of its own."""
+_VERIFYING = re.compile(
+    r"\s*(test|verify|check|confirm|validate|ensure|make sure)\b|.{0,80}?\bto (ensure|verify|check|confirm|validate|indicate|make sure)\b"
+    r"|\s*(测试|验证|检查|确认|确保)",
+    re.IGNORECASE,
+)
+"""How looking over what was done begins, which every run does at its end."""
 _READING = re.compile(r"\s*(read|load|open|look|view|list)\b|\s*(读|打开|查看|加载)", re.IGNORECASE)
 KINDS: tuple[str, ...] = get_args(SubtaskKind)
 MAX_SUBTASKS = 7
@@ -143,8 +149,9 @@ def _needed(subtasks: list[Subtask], goal: Goal, exists: Callable[[str], bool]) 
         touch = not outputs[at] and any(asked) and not other and bool(_TOUCH.match(subtask.description))
         part = not outputs[at] and subtask.kind == "compute" and any(asked[at:]) and not unmade
         only_looking = subtask.kind in LOOKING and not asked[at] and idle
+        verifying = bool(kept) and kept[-1].kind not in LOOKING and not outputs[at] and _verifies(subtask, named)
         parroted = f'"do":"{subtask.description}"' in SYSTEM and subtask.description.casefold() not in named
-        if not (invented or parroted or again or only_looking or touch or part):
+        if not (invented or parroted or verifying or again or only_looking or touch or part):
             kept.append(subtask)
     if len(kept) > 1 and len({s.kind for s in kept}) == 1 and not any(s.predicates for s in kept):
         kept = kept[:1]
@@ -154,6 +161,14 @@ def _needed(subtasks: list[Subtask], goal: Goal, exists: Callable[[str], bool]) 
         expected = ", ".join(p.path for p in kept[0].predicates if p.kind == "exists")
         kept = [replace(kept[0], description=goal.text[:400], criterion=f"{expected} is there" if expected else "")]
     return [replace(s, id=number) for number, s in enumerate(kept, 1)]
+
+
+def _verifies(subtask: Subtask, goal: str) -> bool:
+    """Whether SUBTASK only looks over what was done before it, which GOAL (folded) does not ask for."""
+    match = _VERIFYING.match(subtask.description)
+    word = next(filter(None, match.groups())).casefold() if match else ""
+    asked = re.search(rf"\b{word}\b" if word.isascii() else word, goal)
+    return bool(word) and asked is None
 
 
 def _words(text: str) -> set[str]:

@@ -98,6 +98,18 @@ def test_a_last_touch_is_no_subtask(touch: str) -> None:
     assert outputs(made) == [["out.csv"]]
 
 
+@pytest.mark.parametrize(
+    "look", ["Run test_lib.py to ensure the bug is fixed", "Print 'ok' to indicate success", "Test lib.py", "验证结果"]
+)
+def test_looking_over_the_work_is_no_subtask_unless_the_goal_says_so(look: str) -> None:
+    goal = "There is a bug in lib.py; mend it so that test_lib.py passes"
+    mend = ("Mend the bug in lib.py", "code", "")
+    assert [s.kind for s in plan(goal, mend, (look, "compute", "")).subtasks] == ["code"]
+    asked = f"{goal}, ensure that, indicate it and test lib.py, 并验证结果"
+    assert [s.kind for s in plan(asked, mend, (look, "compute", "")).subtasks] == ["code", "compute"]
+    assert len(plan(goal, ("Verify the links of index.html", "read", "")).subtasks) == 1
+
+
 def test_a_computation_that_makes_no_file_is_a_part_of_the_one_that_does() -> None:
     made = plan(
         "Sum the sheets of north/ by region into out.csv",

@@ -153,7 +153,7 @@ def _report(
         return Observation.of("It ran, but printed nothing and changed no file.", "empty")
     pieces = []
     if printed.strip():
-        pieces.append(clip(printed, context.max_chars // 2)[0])
+        pieces.append(clip(printed, context.max_chars // (8 if error else 2))[0])  # the error is what is to be read
     if error:
         hint = _hint(error + printed, workspace)
         pieces.append(clip(error, context.max_chars // 3)[0] + (f"\n{hint}" if hint else ""))
