@@ -5,6 +5,7 @@ A program is asked for with one worked example of its kind, since a small model 
 
 from __future__ import annotations
 
+import ast
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -290,12 +291,23 @@ def language_hint(goal: str) -> str:
 def unfenced(text: str, kind: str) -> str:
     """The program or text in a model's answer: the inside of a fenced block where the answer is one, or holds a program's."""
     blocks = re.findall(r"^[ \t]*```[\w+-]*[ \t]*\n(.*?)(?:\n[ \t]*```|\Z)", text, re.DOTALL | re.MULTILINE)
+    head = re.split(r"^[ \t]*```[ \t]*$", text, maxsplit=1, flags=re.MULTILINE)[0].strip("\n")
+    if kind == "code" and head.strip() and head != text.strip("\n") and _is_program(head):
+        return head + "\n"  # the fence was closed, and never opened
     if kind == "code" and blocks:
         return str(max(blocks, key=len)).strip("\n") + "\n"
     stripped = text.strip()
     if len(blocks) == 1 and stripped.startswith("```") and (stripped.endswith("```") or stripped.count("```") == 1):
         return str(blocks[0]).strip("\n") + "\n"
     return stripped + "\n" if stripped else ""
+
+
+def _is_program(text: str) -> bool:
+    try:
+        ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return True
 
 
 def _example(kind: str, goal: str, files: Sequence[str], material: str) -> str:
