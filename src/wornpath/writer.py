@@ -35,6 +35,7 @@ from collections import defaultdict
 def number(text):
     return float(re.search(r"-?[\\d.]+", text.replace(",", "")).group())
 
+# The task wants the rain of each station: the lines Station and Rain, which may stand anywhere in a sheet
 rain = defaultdict(float)
 for path in sorted(glob.glob("notes/*.txt")):
     text = open(path, encoding="utf-8").read()
@@ -46,6 +47,31 @@ with open("rain.csv", "w", newline="", encoding="utf-8") as file:
     for station, total in sorted(rain.items()):
         writer.writerow([station, round(total, 2)])
 print(dict(rain))
+```"""
+
+TO_JSON = """\
+Example. Task: Write rain.json: a list with station and rain (Fallen), a number, of each sheet in notes/, by station
+notes/a1.txt begins:
+Station: Hill Top
+Fallen: 1,003.5 mm
+```python
+import glob, json, re
+
+def number(text):
+    return float(re.search(r"-?[\\d.]+", text.replace(",", "")).group())
+
+def field(text, label):
+    return re.search(rf"^{label}\\s*[:：](.+)$", text, re.M).group(1).strip()
+
+# The task wants station from the line Station and rain as a number from the line Fallen; they may stand anywhere in a sheet
+records = []
+for path in sorted(glob.glob("notes/*.txt")):
+    text = open(path, encoding="utf-8").read()
+    records.append({"station": field(text, "Station"), "rain": number(field(text, "Fallen"))})
+records.sort(key=lambda record: record["station"])
+with open("rain.json", "w", encoding="utf-8") as file:
+    json.dump(records, file, ensure_ascii=False, indent=2)
+print(records)
 ```"""
 
 FROM_LINES = """\
@@ -76,22 +102,24 @@ print(dict(visits))
 ```"""
 
 FROM_TABLES = """\
-Example. Task: Keep the rows of weather.csv that have a temp, without repeated rows, in kept.csv; write days.csv (columns city,days) with
-the number of days of each city, and draw it as days.png
+Example. Task: Keep the rows of weather.csv that have a temp, without repeated rows, in kept.csv; write days.csv (columns month,days) with
+the number of days of each month, and draw it as days.png
 weather.csv begins:
-id,city,temp
-1,Bern,4.5
+id,day,city,temp
+1,2020-01-31,Bern,4.5
 ```python
 import pandas as pd
 import matplotlib.pyplot as plt
 
 table = pd.read_csv("weather.csv").drop_duplicates().dropna(subset=["temp"])
 table.to_csv("kept.csv", index=False)
-days = table.groupby("city")["temp"].count().reset_index(name="days")
+# days.csv has one row for each month, so it is grouped by month alone; its columns are month, days
+table["month"] = table["day"].str[:7]
+days = table.groupby("month")["temp"].count().reset_index(name="days")
 days.to_csv("days.csv", index=False)
 print(days)
 plt.figure()
-plt.bar(days["city"], days["days"])
+plt.bar(days["month"], days["days"])
 plt.ylabel("days")
 plt.savefig("days.png")
 ```"""
@@ -111,8 +139,8 @@ for path in sorted(Path("rain").glob("*.csv")):
     table["station"] = path.stem
     tables.append(table)
 rain = pd.concat(tables, ignore_index=True)
-total = rain.groupby("station")["mm"].sum().reset_index(name="rain")
-total = total[["station", "rain"]].sort_values("rain")
+# one row for each station, so it is grouped by station alone; its columns are station, rain; the least rain comes first
+total = rain.groupby("station")["mm"].sum().reset_index(name="rain").sort_values("rain")
 total.to_csv("wet.csv", index=False)
 print(total)
 ```"""
@@ -127,11 +155,12 @@ Subject: Next Friday
 import email, email.policy, shutil
 from pathlib import Path
 
+# The task sorts by who sent them, so it looks at message["from"], not at message["subject"] or message.get_body()
 root = Path("post")
 folders = {"clubs": ["rowing", "choir"], "shops": ["books", "shoes"]}
 for path in sorted(root.glob("*.eml")):
     message = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
-    said = message["from"]  # or message["subject"], or message.get_body(("plain", "html")).get_content()
+    said = message["from"]
     fitting = [name for name, kinds in folders.items() if any(kind in said.lower() for kind in kinds)]
     name = fitting[0] if fitting else "others"
     (root / name).mkdir(exist_ok=True)
@@ -140,22 +169,22 @@ for path in sorted(root.glob("*.eml")):
 ```"""
 
 BY_TEXT = """\
-Example. Task: Move each letter in post/ into a folder inside post/ called after its line Town, in upper case
+Example. Task: Call each letter in post/ after its line Town, in upper case
 post/a1.md begins:
 Town: Hill Top
 Date: 2020-01-31
 ```python
-import re, shutil
+import re
 from pathlib import Path
 
+# The name is the letter's line Town in upper case; the line may stand anywhere, so it is searched for in the whole text
 root = Path("post")
 for path in sorted(root.glob("*.md")):
     text = path.read_text(encoding="utf-8")
     town = re.search(r"^Town: (.+)$", text, re.M).group(1).strip()
-    folder = root / town.upper()
-    folder.mkdir(exist_ok=True)
-    shutil.move(path, folder / path.name)
-    print(path.name, "->", folder.name)
+    name = town.upper() + path.suffix
+    path.rename(root / name)
+    print(path.name, "->", name)
 ```"""
 
 MENDING = """\
@@ -168,11 +197,13 @@ assert area(2, 3) == 6
 ```python
 from pathlib import Path
 
+# The test wants 6 for area(2, 3); width + height gives 5, so the wrong line is: return width + height
 path = Path("shapes.py")
 code = path.read_text(encoding="utf-8")
-assert code.count("width + height") == 1
-path.write_text(code.replace("width + height", "width * height"), encoding="utf-8")
-print(path.read_text(encoding="utf-8"))
+assert "return width + height" in code
+code = code.replace("return width + height", "return width * height")
+path.write_text(code, encoding="utf-8")
+print(code)
 ```"""
 
 WITH_FILES = """\
@@ -322,7 +353,9 @@ def _example(kind: str, goal: str, files: Sequence[str], material: str) -> str:
     if _most(files, TABLES):
         folders = Counter(PurePosixPath(f).parent for f in files if PurePosixPath(f).name not in goal)
         return FROM_SHEETS if max(folders.values(), default=0) > 1 else FROM_TABLES
-    return FROM_LINES if material.count(f"\n{TAKEN_APART}") * 2 > len(files) else FROM_TEXTS
+    if material.count(f"\n{TAKEN_APART}") * 2 > len(files):
+        return FROM_LINES
+    return TO_JSON if ".json" in goal.casefold() else FROM_TEXTS
 
 
 def _most(files: Sequence[str], suffixes: tuple[str, ...]) -> bool:

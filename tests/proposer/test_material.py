@@ -25,6 +25,7 @@ from wornpath.writer import (
     FROM_TEXTS,
     MENDING,
     TAKEN_APART,
+    TO_JSON,
     WITH_FILES,
     _example,
 )
@@ -183,3 +184,8 @@ def test_named_files_are_shown_in_the_order_of_the_goal(tmp_path: Path) -> None:
 def test_a_program_names_its_outputs_with_their_folder(tmp_path: Path, code: str, after: str) -> None:
     (tmp_path / "there.csv").write_text("x")
     assert spelled(code, ["out/sums.csv", "out/there.csv", "plain.csv"], Workspace(tmp_path)) == after
+
+
+def test_the_example_is_of_the_same_kind_of_output() -> None:
+    assert _example("compute", "Write sums.json", ["in/a.txt"], "in/a.txt begins:\nSum: 3") is TO_JSON
+    assert _example("compute", "Write sums.csv", ["in/a.txt"], "in/a.txt begins:\nSum: 3") is FROM_TEXTS
