@@ -60,14 +60,11 @@ import glob, json, re
 def number(text):
     return float(re.search(r"-?[\\d.]+", text.replace(",", "")).group())
 
-def field(text, label):
-    return re.search(rf"^{label}\\s*[:：](.+)$", text, re.M).group(1).strip()
-
 # The task wants station from the line Station and rain as a number from the line Fallen; they may stand anywhere in a sheet
 records = []
 for path in sorted(glob.glob("notes/*.txt")):
-    text = open(path, encoding="utf-8").read()
-    records.append({"station": field(text, "Station"), "rain": number(field(text, "Fallen"))})
+    line = dict(re.findall(r"^(.+?) *[:：] *(.+)$", open(path, encoding="utf-8").read(), re.M))
+    records.append({"station": line["Station"], "rain": number(line["Fallen"])})
 records.sort(key=lambda record: record["station"])
 with open("rain.json", "w", encoding="utf-8") as file:
     json.dump(records, file, ensure_ascii=False, indent=2)
