@@ -45,7 +45,7 @@ from wornpath.tools import Tool, ToolContext
 from wornpath.tools.calling import call
 from wornpath.tools.documents import overview
 from wornpath.verdicts import Verdicts
-from wornpath.writer import Writer, unfenced
+from wornpath.writer import Writer, is_program, unfenced
 
 TOOL_SECONDS = 180.0
 MAX_REPLANS = 3
@@ -420,8 +420,8 @@ class Actor:
     # -- free text ---------------------------------------------------------------------------------
 
     async def _fill(self, tool: Tool, action: Action) -> Action:
-        """ACTION with its arguments of free text written, one call each; a program that comes out as it was run before is asked for once
-        more."""
+        """ACTION with its arguments of free text written, one call each; a program that comes out as it was run before, or as prose, is
+        asked for once more."""
         tracker, workspace = self.session.tracker, self.context.workspace
         for name in (n for n in tool.text if n not in action.arguments):
             kind = tool.text[name]
@@ -441,9 +441,9 @@ class Actor:
                 text = unfenced(completion.text, kind)
                 text = material.spelled(text, self._outputs(), workspace) if kind == "code" else text
                 written = Action.of(action.tool, {**action.arguments, name: text})
-                if not (problem and kind == "code" and written.key in tracker.tried):
+                self._clings |= bool(problem) and written.key in tracker.tried
+                if not (problem and kind == "code") or (written.key not in tracker.tried and is_program(text)):
                     break
-                self._clings = True
             action = written
         return action
 

@@ -320,7 +320,7 @@ def unfenced(text: str, kind: str) -> str:
     """The program or text in a model's answer: the inside of a fenced block where the answer is one, or holds a program's."""
     blocks = re.findall(r"^[ \t]*```[\w+-]*[ \t]*\n(.*?)(?:\n[ \t]*```|\Z)", text, re.DOTALL | re.MULTILINE)
     head = re.split(r"^[ \t]*```[ \t]*$", text, maxsplit=1, flags=re.MULTILINE)[0].strip("\n")
-    if kind == "code" and head.strip() and head != text.strip("\n") and _is_program(head):
+    if kind == "code" and head.strip() and head != text.strip("\n") and is_program(head):
         return head + "\n"  # the fence was closed, and never opened
     if kind == "code" and blocks:
         return str(max(blocks, key=len)).strip("\n") + "\n"
@@ -330,7 +330,8 @@ def unfenced(text: str, kind: str) -> str:
     return stripped + "\n" if stripped else ""
 
 
-def _is_program(text: str) -> bool:
+def is_program(text: str) -> bool:
+    """Whether TEXT can be read as Python."""
     try:
         ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):

@@ -111,6 +111,17 @@ def test_a_program_that_comes_out_as_before_is_asked_for_once_more(make: Make) -
     assert "This program was tried" in second and "A program for this failed before" in third
 
 
+def test_prose_in_place_of_a_mended_program_is_not_run(make: Make) -> None:
+    texts = [
+        program("print(open('no.txt').read())"),
+        "It printed:\n```\na -> b-01\n```\nwhich is right.",
+        HELLO_WRITTEN,
+    ]
+    agent = make("Make out.txt", plan=TIDY, actions=[CODE, CODE], texts=texts, checks=HELLO)
+    result = agent.run().result
+    assert (result.status, result.steps) == ("met", 2)
+
+
 def test_a_model_that_clings_to_its_programs_is_shown_no_more_of_them(make: Make) -> None:
     texts = [program(f"print(open('{name}').read())") for name in ("a", "a", "b", "c")]
     agent = make("Make out.txt", plan=TIDY, actions=[CODE] * 4, texts=[*texts, HELLO_WRITTEN], checks=HELLO)
