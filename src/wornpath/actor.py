@@ -291,9 +291,8 @@ class Actor:
                 if tool is None or self.session.ruling(tool, action).permission == "deny":
                     return False
                 again = tool.risk == "write" and self._alone() and tracker.was_refused(action)
-                mends = "code" in tool.text.values() and bool(
-                    self._open_predicates()
-                )  # a program that did not do it all
+                # a program that left something undone may be mended at once
+                mends = "code" in tool.text.values() and bool(self._open_predicates())
                 return not again and (mends or not tracker.is_repeat(action, bool(tool.text)))
 
     def _alone(self) -> bool:
