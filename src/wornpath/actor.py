@@ -1,4 +1,4 @@
-"""The actor: what one step of a run is made of. Plan, observe, choose, call and evaluate; the loop over them is in `agent.py`."""
+"""The actor: what one step of a run is made of. Plan, observe, choose, call and evaluate; the loop over them is in `loop.py`."""
 
 from __future__ import annotations
 

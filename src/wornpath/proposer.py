@@ -214,6 +214,8 @@ class Proposer:
 
 def _varied(tracker: Tracker, offer: Offer) -> list[Action]:
     """What made a file that the checks refused, done with another of the files that came to light: those about the goal first."""
+    if tracker.checks != "failed":
+        return []
     goal = content_words(tracker.goal.text) if tracker.goal else frozenset()
     free = {tool.name for tool in offer.tools if tool.risk == "write" and not tool.text}
     files = [e for e in tracker.entities.values() if e.kind == "file" and e.value not in tracker.changed]

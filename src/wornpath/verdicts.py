@@ -65,8 +65,9 @@ class Verdicts:
 
         Only the end is rewarded: where there is another try, `unmet` costs nothing by itself.
         """
-        if self._last and self._last[0] == self.session.tracker.world:
-            evaluation = self._last[1]
+        last, self._last = self._last, None  # good for once: a person may change files, too
+        if last and last[0] == self.session.tracker.world:
+            evaluation = last[1]
         elif goal.checks:
             evaluation = await self._by_checks(goal)
         else:

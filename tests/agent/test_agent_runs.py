@@ -10,7 +10,7 @@ from agent_world import FINISH, Brain, Make, act, events, observations, prompts,
 
 from places import another_user
 from wornpath import AutoGPT
-from wornpath.core import Observation, UsageError
+from wornpath.core import Event, Observation, UsageError
 from wornpath.guard import Limits
 from wornpath.llm.chat import Completion
 from wornpath.llm.scripted import ScriptedChat
@@ -169,6 +169,19 @@ def test_a_program_that_the_checks_refuse_is_written_again_for_files_as_they_wer
     assert verdicts(agent) == ["unmet", "met"]
     assert not prompts(agent, "progress"), "the checks have told"
     assert "Its result was checked and is wrong" in prompts(agent, "text")[1]
+
+
+def test_the_checks_are_asked_anew_for_what_a_person_changed_meanwhile(make: Make, work: Path) -> None:
+    texts = [program("open('other.txt', 'w').write('x')")]
+    agent = make("Make out.txt", plan=TIDY, actions=[CODE, act("list_files"), FINISH], texts=texts, checks=HELLO)
+
+    def mend(event: Event) -> None:
+        if event.type == "evaluation.made" and event.data["scope"] == "run":
+            (work / "out.txt").write_text("hello")
+
+    agent.listeners.append(mend)
+    assert agent.run().result.status == "met"
+    assert verdicts(agent) == ["unmet", "met"]
 
 
 def test_a_file_that_was_edited_in_vain_is_as_it_was_for_the_next_attempt(make: Make, work: Path) -> None:

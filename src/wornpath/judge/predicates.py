@@ -57,7 +57,7 @@ def lacking(predicate: Predicate, workspace: Workspace, made: Iterable[str] = ()
             return f"{path} is still there"
         case "header" | "columns":
             order = " in this order" if predicate.kind == "header" else ""
-            found = header(path, workspace)
+            found = _columns_at(path, workspace)
             has = f": it has {', '.join(found)}" if found else ""
             return f"{path} does not have the columns {values}{order}{has}"
         case "json":
@@ -66,7 +66,7 @@ def lacking(predicate: Predicate, workspace: Workspace, made: Iterable[str] = ()
             return f"{path} does not contain {values}"
 
 
-def header(path: str, workspace: Workspace) -> list[str]:
+def _columns_at(path: str, workspace: Workspace) -> list[str]:
     """The names of the columns of the table at PATH; none where there is no such table."""
     try:
         place = workspace.resolve(path)

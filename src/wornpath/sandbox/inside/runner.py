@@ -213,9 +213,8 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
     builtins.input = _no_input
-    warnings.filterwarnings(
-        "ignore", category=DeprecationWarning
-    )  # of the libraries, no news to a program that runs once
+    # what libraries will drop some day is no news to a program that runs once
+    warnings.filterwarnings("ignore", category=DeprecationWarning)
     module = types.ModuleType("__main__")
     sys.modules["__main__"] = module
     me = os.getpid()
