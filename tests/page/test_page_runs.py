@@ -292,6 +292,24 @@ def test_two_browsers_see_the_same_and_one_answer_counts(site: Any, contexts: An
         assert sum(1 for _ in store.events(run_id, types=("approval.answered",))) == 1
 
 
+def test_an_answer_that_comes_late_does_not_hide_what_came_live(site: Any, contexts: Any) -> None:
+    place = site(settings=ASK, **WRITING)
+    here, there = open_page(contexts(), place), open_page(contexts(), place)
+    late: list[tuple[Any, Any]] = []
+    there.route("**/runs?*", lambda route: late.append((route, route.fetch())))
+    place.chat.hold()
+    with there.expect_request("**/runs?*"):
+        hand_in(here, "Write a report")
+    while not late:  # the answer is being fetched
+        there.wait_for_function("() => true")
+    assert [row["status"] for row in late[0][1].json()["runs"]] == ["running"]
+    place.chat.let_go()
+    expect(there).to_have_title(re.compile(r"^\(1\) "))
+    for route, answer in late:
+        route.fulfill(response=answer)
+    expect(there.locator(".run-item")).to_contain_text("waits for you")
+
+
 def test_a_run_is_paused_and_gone_on_with(site: Any, contexts: Any) -> None:
     place = site(**WRITING)
     page = open_page(contexts(), place)

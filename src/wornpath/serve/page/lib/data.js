@@ -46,11 +46,29 @@ export function fail(problem, quiet = false) {
 
 let asked = 0;
 
+const underWay = new Set();
+
+/** What REQUEST answers about {rows}, with what came live while it was under way: the answer may be older than that. */
+async function upToDate(request, rows) {
+  const meanwhile = [];
+  underWay.add(meanwhile);
+  try {
+    const answer = await request;
+    for (const row of rows(answer)) {
+      for (const event of meanwhile) if (event.run_id === row.run_id) updateRow(row, event);
+    }
+    return answer;
+  } finally {
+    underWay.delete(meanwhile);
+  }
+}
+
 export async function loadRuns({ older = false } = {}) {
   asked += 1;
   const mine = asked;
   try {
-    const page = await get("runs", { query: state.query, status: state.filter, limit: 50, before: older ? state.more : null });
+    const request = get("runs", { query: state.query, status: state.filter, limit: 50, before: older ? state.more : null });
+    const page = await upToDate(request, (answer) => answer.runs);
     if (mine !== asked) return; // a newer search is on its way
     const runs = older ? [...state.runs, ...page.runs] : page.runs;
     store.set({ runs, more: page.next, listed: true, listProblem: null });
@@ -81,10 +99,14 @@ export function takeRow(row) {
 
 const loadRunsSoon = debounced(() => loadRuns(), 250);
 
+let looked = 0;
+
 export const loadApprovals = debounced(async () => {
+  looked += 1;
+  const mine = looked;
   try {
     const { approvals } = await get("approvals");
-    store.set({ approvals });
+    if (mine === looked) store.set({ approvals });
   } catch (problem) {
     fail(problem, true);
   }
@@ -151,6 +173,7 @@ function onEvent(event) {
     else if (run.apply(event)) follow(run, event);
   }
   if (event.type === "policy.changed") state.policyChanges += 1;
+  for (const meanwhile of underWay) meanwhile.push(event);
   const row = state.runs.find((one) => one.run_id === event.run_id);
   if (!row && event.type === "run.started") loadRunsSoon();
   if (row) updateRow(row, event);
@@ -245,7 +268,7 @@ export async function handIn(request, files) {
     body.append("request", JSON.stringify(request));
     for (const file of files) body.append("files", file, file.name);
   }
-  const row = await post("runs", body);
+  const row = await upToDate(post("runs", body), (answer) => [answer]);
   takeRow(row);
   return row;
 }
@@ -261,7 +284,7 @@ export const statusOf = (run, detail) => (run?.result ? run.status : detail?.sta
 
 /** cancel, pause or resume a run. */
 export async function command(runId, word) {
-  takeRow(await post(`runs/${id(runId)}/${word}`));
+  takeRow(await upToDate(post(`runs/${id(runId)}/${word}`), (answer) => [answer]));
   loadApprovals();
 }
 
