@@ -39,13 +39,14 @@ from wornpath.llm.chat import Chat, Completion, Message
 from wornpath.llm.parse import parse_json
 from wornpath.planner import Planner, carried
 from wornpath.policy import Policy
+from wornpath.programs import is_program, self_contained, unfenced
 from wornpath.proposer import CONTROLS, Offer, Proposer
 from wornpath.recaller import Recalled, Recaller, merged
 from wornpath.tools import Tool, ToolContext
 from wornpath.tools.calling import call
 from wornpath.tools.documents import overview
 from wornpath.verdicts import Verdicts
-from wornpath.writer import Writer, is_program, unfenced
+from wornpath.writer import Writer
 
 TOOL_SECONDS = 180.0
 MAX_REPLANS = 3
@@ -438,7 +439,8 @@ class Actor:
                     "argument", messages, self.writer.write(messages, tries=tries, on_text=stream)
                 )
                 text = unfenced(completion.text, kind)
-                text = material.spelled(text, self._outputs(), workspace) if kind == "code" else text
+                if kind == "code":
+                    text = material.spelled(self_contained(text, tracker.programs()), self._outputs(), workspace)
                 written = Action.of(action.tool, {**action.arguments, name: text})
                 self._clings |= bool(problem) and written.key in tracker.tried
                 if not (problem and kind == "code") or (written.key not in tracker.tried and is_program(text)):

@@ -30,6 +30,8 @@ _TOUCH = re.compile(
     re.IGNORECASE,
 )
 """How a part of making a file begins that is no subtask of its own."""
+_BY = re.compile(r"(?:\bby (?:the |their )?|按)([\w-]+?)(?:排序|排列)?\W*$", re.IGNORECASE)
+"""What something is sorted by, at the end of a description."""
 _VERIFYING = re.compile(
     r"\s*(test|verify|check|confirm|validate|ensure|make sure)\b|.{0,80}?\bto (ensure|verify|check|confirm|validate|indicate|make sure)\b"
     r"|\s*(测试|验证|检查|确认|确保)",
@@ -146,6 +148,7 @@ def _needed(subtasks: list[Subtask], goal: Goal, exists: Callable[[str], bool]) 
         following = next((s for s in subtasks[at + 1 :] if s.kind not in LOOKING or s.predicates), None)
         idle = any(asked[:at]) if following is None else _looks_itself(following)
         other = any(exists(word) for word in _words(subtask.description) - spoken)  # work on something else
+        other = other and not _by_field(subtask, subtasks[:at])
         touch = not outputs[at] and any(asked) and not other and bool(_TOUCH.match(subtask.description))
         part = not outputs[at] and subtask.kind == "compute" and any(asked[at:]) and not unmade
         only_looking = subtask.kind in LOOKING and not asked[at] and idle
@@ -169,6 +172,13 @@ def _verifies(subtask: Subtask, goal: str) -> bool:
     word = next(filter(None, match.groups())).casefold() if match else ""
     asked = re.search(rf"\b{word}\b" if word.isascii() else word, goal)
     return bool(word) and asked is None
+
+
+def _by_field(subtask: Subtask, before: list[Subtask]) -> bool:
+    """Whether SUBTASK puts in order by a field that a file made BEFORE it has: the rows of that file, not the files of a folder."""
+    fields = {value.casefold() for s in before for p in s.predicates for value in p.values}
+    match = _BY.search(subtask.description)
+    return match is not None and match[1].casefold() in fields
 
 
 def _words(text: str) -> set[str]:

@@ -5,7 +5,6 @@ A program is asked for with one worked example of its kind, since a small model 
 
 from __future__ import annotations
 
-import ast
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -314,29 +313,6 @@ def language_hint(goal: str) -> str:
     wide = sum("\u4e00" <= char <= "\u9fff" for char in goal)
     kana = any("\u3040" <= char <= "\u30ff" for char in goal)
     return "请用中文写。" if wide >= 4 and not kana else ""
-
-
-def unfenced(text: str, kind: str) -> str:
-    """The program or text in a model's answer: the inside of a fenced block where the answer is one, or holds a program's."""
-    blocks = re.findall(r"^[ \t]*```[\w+-]*[ \t]*\n(.*?)(?:\n[ \t]*```|\Z)", text, re.DOTALL | re.MULTILINE)
-    head = re.split(r"^[ \t]*```[ \t]*$", text, maxsplit=1, flags=re.MULTILINE)[0].strip("\n")
-    if kind == "code" and head.strip() and head != text.strip("\n") and is_program(head):
-        return head + "\n"  # the fence was closed, and never opened
-    if kind == "code" and blocks:
-        return str(max(blocks, key=len)).strip("\n") + "\n"
-    stripped = text.strip()
-    if len(blocks) == 1 and stripped.startswith("```") and (stripped.endswith("```") or stripped.count("```") == 1):
-        return str(blocks[0]).strip("\n") + "\n"
-    return stripped + "\n" if stripped else ""
-
-
-def is_program(text: str) -> bool:
-    """Whether TEXT can be read as Python."""
-    try:
-        ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return False
-    return True
 
 
 def _example(kind: str, goal: str, files: Sequence[str], material: str) -> str:

@@ -139,6 +139,19 @@ def test_sorting_a_folder_that_is_there_is_work_of_its_own() -> None:
 
 
 @pytest.mark.parametrize(
+    "sorting", ["Sort the inbox by id", "Sort inbox by the id.", "按 id 排序", "按id排序 inbox 按id"]
+)
+def test_rows_put_in_order_by_a_field_are_no_subtask_though_a_folder_has_their_name(sorting: str) -> None:
+    goal = "Write out.json from inbox/: the id and the sum of each, sorted by id"
+    items = [
+        {"do": "Write out.json", "kind": "compute", "output": "out.json", "has": ["id", "sum"]},
+        {"do": sorting, "kind": "organise", "output": "", "has": []},
+    ]
+    there = Planner(ScriptedChat([]), {"inbox"}.__contains__)
+    assert outputs(there.read(json.dumps({"subtasks": items}), Goal(goal))) == [["out.json"]]
+
+
+@pytest.mark.parametrize(
     ("text", "kind", "values"),
     [
         ("columns total,region", "header", ("total", "region")),

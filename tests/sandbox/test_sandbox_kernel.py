@@ -126,6 +126,12 @@ async def test_control_characters_are_stripped(kernel: Kernel) -> None:
     assert "\u2066" not in result.value
 
 
+@pytest.mark.parametrize("head", ["", "import email\n"])
+async def test_a_forgotten_import_is_made_up_for(kernel: Kernel, head: str) -> None:
+    code = "email.message_from_bytes(b'Subject: a\\n\\nb', policy=email.policy.default)['subject'] + json.dumps(1)"
+    assert await value(kernel, head + code) == "'a1'"
+
+
 async def test_huge_output_keeps_head_and_tail(kernel: Kernel) -> None:
     result = await kernel.run("print('first'); print('x' * 5_000_000); print('last')", timeout=30)
     assert result.truncated

@@ -255,6 +255,23 @@ def test_edit_changes_exactly_what_it_says(head: str, old: str, new: str, tail: 
         assert result == text.replace(old, new) and count == text.count(old) and (every or count == 1)
 
 
+@pytest.mark.parametrize(
+    ("destination", "new"),
+    [
+        ("kept", "kept/inv_1.csv"),
+        ("a/b", "a/b/inv_1.csv"),
+        ("inv_1", "inv_1"),
+        ("kept/inv_1", "kept/inv_1"),
+        ("kept.csv", "kept.csv"),
+    ],
+)
+async def test_a_destination_without_an_ending_is_a_folder_or_the_own_name_without_it(
+    call: Call, orders: Path, destination: str, new: str
+) -> None:
+    moved = await call(move_file, source="invoices/inv_1.csv", destination=destination)
+    assert moved.changed == ("invoices/inv_1.csv", new) and (orders / new).is_file()
+
+
 async def test_move(call: Call, context: ToolContext, orders: Path) -> None:
     kept: list[str | None] = []
     context.before_write = kept.append

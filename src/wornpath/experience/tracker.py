@@ -264,6 +264,11 @@ class Tracker:
         tried = self.tried.get(action.key)
         return tried is not None and tried.world == self.world
 
+    def programs(self) -> list[str]:
+        """The programs that were run, the last of them last."""
+        codes = (t.action.arguments.get("code") for t in self.tried.values())
+        return [code for code in codes if isinstance(code, str)]
+
     def was_refused(self, action: Action) -> bool:
         """Whether ACTION, but for its switches, made something that is still there when the checks refused the result: done again it would
         make the same."""

@@ -218,10 +218,14 @@ def _about_to_change(context: ToolContext, path: str, *, file: bool = False) -> 
 
 
 def target_of(workspace: Workspace, source: str, destination: str) -> str:
-    """The path that SOURCE gets: DESTINATION, or its own name in DESTINATION where that is a folder."""
-    new = workspace.relative(destination)
-    if destination.endswith("/") or workspace.is_folder(destination):
-        new = posixpath.normpath(posixpath.join(new, posixpath.basename(workspace.relative(source))))
+    """The path that SOURCE gets: DESTINATION, or its own name in DESTINATION where that is a folder, or reads like one: a name that has
+    no ending and is not the source's own without it."""
+    old, new = workspace.relative(source), workspace.relative(destination)
+    stem, ending = posixpath.splitext(posixpath.basename(old))
+    bare = not posixpath.splitext(new)[1] and posixpath.basename(new) != stem
+    unmade = ending and bare and workspace.stat(destination) is None and not workspace.is_folder(source)
+    if destination.endswith("/") or workspace.is_folder(destination) or unmade:
+        new = posixpath.normpath(posixpath.join(new, posixpath.basename(old)))
     return new
 
 

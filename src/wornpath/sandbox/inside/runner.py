@@ -29,6 +29,7 @@ _MODULES = frozenset(
         "collections",
         "csv",
         "datetime",
+        "email",
         "functools",
         "glob",
         "io",
@@ -101,6 +102,8 @@ def _import_missing(tree: ast.Module, namespace: dict[str, object]) -> None:
             bound.add((node.asname or node.name).split(".")[0])
         elif isinstance(node, ast.arg):
             bound.add(node.arg)
+    if "email" in used:
+        importlib.import_module("email.policy")  # `import email` alone is not enough for it
     for name in sorted(used - bound):
         module, _, member = _WELL_KNOWN.get(name, "").partition(":")
         if module or name in _MODULES:

@@ -1,4 +1,4 @@
-"""The writer: what is taken out of a model's answer."""
+"""Programs: what is taken out of a model's answer, and what they need to run by themselves."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wornpath.writer import unfenced
+from wornpath.programs import self_contained, unfenced
 
 PROGRAM = "import os\n\nfor name in os.listdir():\n    print(name)"
 
@@ -54,3 +54,32 @@ def test_any_answer_gives_a_text_that_is_in_it(answer: str) -> None:
 def test_a_program_comes_out_however_it_is_fenced(opened: str, closed: str) -> None:
     answer = "\n".join(filter(None, [opened, "print(6 * 7)", closed if opened or closed else ""]))
     assert ast.parse(unfenced(answer, "code")) and unfenced(answer, "code") == "print(6 * 7)\n"
+
+
+NUMBER = "import re\n\ndef number(text):\n    return float(re.sub(r'[^0-9.]', '', text))"
+
+
+@pytest.mark.parametrize(
+    ("code", "begins"),
+    [
+        ("print(number('$1,003.50'))", "import re\n\ndef number"),
+        (
+            "def total(texts):\n    return sum(number(t) for t in texts)\nprint(total(['$1']))",
+            "import re\n\ndef number",
+        ),
+        ("number = int\nprint(number('1'))", "number = int"),
+        (f"{NUMBER}\nprint(number('1'))", "import re\n\ndef number"),
+        ("print(len('1'))", "print"),
+        ("for number in range(3):\n    print(number)", "for"),
+    ],
+)
+def test_a_program_gets_what_it_uses_of_earlier_ones(code: str, begins: str) -> None:
+    whole = self_contained(code, ["no program", NUMBER, "import os\nrows = number('5')\nprint(rows)"])
+    assert whole.startswith(begins) and whole.endswith(code)
+    exec(whole, {})
+    assert whole.count("def number") <= 1 and "import os" not in whole and self_contained(whole, [NUMBER]) == whole
+
+
+def test_the_latest_definition_is_taken_and_prose_stays_as_it_is() -> None:
+    assert "2" in self_contained("print(two())", ["def two():\n    return 3", "def two():\n    return 2"])
+    assert self_contained("This is no program of two()", ["def two():\n    return 2"]) == "This is no program of two()"

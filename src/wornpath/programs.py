@@ -1,0 +1,75 @@
+"""Programs as a model writes them: taken out of its answer, and made to stand by themselves."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import re
+from collections.abc import Sequence
+
+
+def unfenced(text: str, kind: str) -> str:
+    """The program or text in a model's answer: the inside of a fenced block where the answer is one, or holds a program's."""
+    blocks = re.findall(r"^[ \t]*```[\w+-]*[ \t]*\n(.*?)(?:\n[ \t]*```|\Z)", text, re.DOTALL | re.MULTILINE)
+    head = re.split(r"^[ \t]*```[ \t]*$", text, maxsplit=1, flags=re.MULTILINE)[0].strip("\n")
+    if kind == "code" and head.strip() and head != text.strip("\n") and is_program(head):
+        return head + "\n"  # the fence was closed, and never opened
+    if kind == "code" and blocks:
+        return str(max(blocks, key=len)).strip("\n") + "\n"
+    stripped = text.strip()
+    if len(blocks) == 1 and stripped.startswith("```") and (stripped.endswith("```") or stripped.count("```") == 1):
+        return str(blocks[0]).strip("\n") + "\n"
+    return stripped + "\n" if stripped else ""
+
+
+def is_program(text: str) -> bool:
+    """Whether TEXT can be read as Python."""
+    try:
+        ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return True
+
+
+def self_contained(code: str, earlier: Sequence[str]) -> str:
+    """CODE with the functions, classes and imports of EARLIER programs before it that it uses and lacks. The kernel of a run keeps them,
+    that of a later run has not, where CODE is done again."""
+    there: dict[str, ast.stmt] = {}
+    for tree in map(_parsed, earlier):
+        for statement in tree.body:
+            there.update(dict.fromkeys(_defined(statement), statement))
+    lacking, taken = _lacking(_parsed(code)) & there.keys(), set[str]()
+    while lacking - taken:
+        name = min(lacking - taken)
+        taken.add(name)
+        lacking |= _lacking(there[name]) & there.keys()
+    needed = {id(there[name]): there[name] for name in there if name in taken}
+    return "\n\n".join([*map(ast.unparse, needed.values()), code]) if needed else code
+
+
+def _parsed(code: str) -> ast.Module:
+    return ast.parse(code) if is_program(code) else ast.Module([], [])
+
+
+def _defined(statement: ast.stmt) -> list[str]:
+    """What STATEMENT gives a name to, where it is a definition or an import."""
+    match statement:
+        case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+            return [statement.name]
+        case ast.Import() | ast.ImportFrom():
+            return [(alias.asname or alias.name).split(".")[0] for alias in statement.names]
+    return []
+
+
+def _lacking(tree: ast.AST) -> set[str]:
+    """The names that TREE uses and nothing in it defines."""
+    used, bound = set[str](), set(vars(builtins))
+    for node in ast.walk(tree):
+        match node:
+            case ast.Name(id=name, ctx=ast.Load()):
+                used.add(name)
+            case ast.Name(id=name) | ast.arg(arg=name) | ast.ExceptHandler(name=str(name)):
+                bound.add(name)
+            case ast.stmt():
+                bound.update(_defined(node))
+    return used - bound
