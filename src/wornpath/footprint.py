@@ -41,8 +41,8 @@ class Footprint:
                 continue
             for path in event.data.get("retracted", ()):
                 self._left.pop(path, None)
-            for path in (event.data.get("observation") or {}).get("changed", ())[:MAX_ARTIFACTS]:
-                self._left[path] = wrote.get(path, "")
+            for at, path in enumerate((event.data.get("observation") or {}).get("changed", ())):
+                self._left[path] = wrote.get(path, "") if at < MAX_ARTIFACTS else self.snapshot.left(path)
             wrote = {}
 
     def put_back(self, paths: Sequence[str]) -> list[str]:

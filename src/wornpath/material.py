@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 
 from wornpath.experience import Tracker
 from wornpath.llm.chat import Sizes
-from wornpath.llm.tokens import clip
+from wornpath.llm.tokens import clip, clip_ends
 from wornpath.proposer import CONTROLS
 from wornpath.tools import Tool, Workspace
 from wornpath.tools.documents import overview, preview
@@ -29,30 +29,26 @@ def problem(tracker: Tracker, tool: Tool, kind: str, lacking: Sequence[str] = ()
     subtask's files do not fulfil. Unless SHOWN the program itself is not: a small model clings to what it sees."""
     if kind != "code" or not tracker.last_code:
         return "The text was checked before and is not right yet." if tracker.checks == "failed" else ""
+    program = clip(tracker.last_code.strip(), 6 * tracker.result_tokens)
+    output = clip_ends(tracker.last_text, 2 * tracker.result_tokens)
     if tracker.last is not None and tracker.last.tool == tool.name and tracker.last_result != "ok":
         if not shown or tracker.subtask_steps % 2 == 0:
             said = tracker.last_text.strip().splitlines() or ["it gave no reason"]
             where = next((line.strip() for line in said if line.startswith("    where ")), "")
             return f"A program for this failed before: {said[-1][:200]}{f' ({where})' if where else ''}"
         return (
-            f"This program was tried:\n```python\n{tracker.last_code.strip()}\n```\nIt failed:\n{tracker.last_text}\n"
+            f"This program was tried:\n```python\n{program}\n```\nIt failed:\n{output}\n"
             "Write the program again without this mistake."
         )
     if lacking and _ran(tracker):
         if not shown:
             return f"A program for this was run before, but {'; '.join(lacking)}."
-        return (
-            f"This program was run:\n```python\n{tracker.last_code.strip()}\n```\nBut {'; '.join(lacking)}. "
-            "Write it again, corrected."
-        )
+        return f"This program was run:\n```python\n{program}\n```\nBut {'; '.join(lacking)}. Write it again, corrected."
     if tracker.checks == "failed":
         wrong = f"Its result was checked and is wrong{_nothing(tracker)}. Compare it with the task and the files word by word, and write"
         if not shown or (tracker.failures and tracker.failures % 2 == 0):
-            return f"A program for this was run before. It printed:\n{tracker.last_text}\n{wrong} another one."
-        return (
-            f"This program was run:\n```python\n{tracker.last_code.strip()}\n```\nIt printed:\n{tracker.last_text}\n"
-            f"{wrong} it again, corrected."
-        )
+            return f"A program for this was run before. It printed:\n{output}\n{wrong} another one."
+        return f"This program was run:\n```python\n{program}\n```\nIt printed:\n{output}\n{wrong} it again, corrected."
     return ""
 
 
@@ -76,8 +72,8 @@ def about(
     sizes: Sizes,
     shown: Callable[[str, str], None],
 ) -> str:
-    """The folders, the last result, and the beginnings of FILES; within `sizes.argument_context` tokens. SHOWN is told each text with the
-    file that it is from."""
+    """The folders, the last result, and the beginnings of FILES; `sizes.argument_context` tokens for these, a third more in all. SHOWN is
+    told each text with the file that it is from."""
     room = sizes.argument_context
     parts = [f"Files: {overview(workspace, budget_chars=sizes.state)}"]
     if absent := absent_folders(_wanted(tracker), workspace):
@@ -95,7 +91,7 @@ def about(
         if text.strip():
             parts += [f"{path} begins:\n{text}", fields(text, path)]
             shown(text, path)
-    return "\n".join(p for p in parts if p)
+    return clip("\n".join(p for p in parts if p), room + room // 3)
 
 
 def fields(text: str, path: str = "") -> str:

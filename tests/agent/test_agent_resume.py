@@ -19,6 +19,7 @@ from wornpath import AutoGPT
 from wornpath.core import Action, Event, Rule, UsageError, to_json
 from wornpath.experience import Tracker
 from wornpath.guard import ApprovalAnswer, Limits, Session
+from wornpath.judge.person import rate
 from wornpath.store import SqliteStore
 from wornpath.store.snapshot import run_snapshot
 
@@ -262,10 +263,13 @@ def test_time_of_every_sitting_counts(make: Make, store: SqliteStore, monkeypatc
 
     at(1000, "run.started", start)
     at(1010, "note.added", {"text": "x", "scope": "run", "where": "r1"})  # cut off here: 10 s
+    clock[0] = 1500
+    rate(store, store.run("r1"), "bad", "it hung")  # later, and no time of a sitting
     at(2000, "run.resumed", {"pid": 1, "options": {}})
     at(2005, "run.paused", {"reason": ""})  # 5 s
     at(3000, "run.resumed", {"pid": 1, "options": {}})
     at(3007, "note.added", {"text": "y", "scope": "run", "where": "r1"})  # cut off: 7 s
+    at(99_000, "person.said", {"kind": "comment", "text": "again"})
     session = Session("r1", store, Tracker())
     session.replay()
     assert session.budget.spent_seconds == pytest.approx(22)

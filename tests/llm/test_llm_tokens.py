@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wornpath.llm.tokens import clip, count, count_messages
+from wornpath.llm.tokens import clip, clip_ends, count, count_messages
 
 PROSE = "The quick brown fox jumps over the lazy dog, and nobody was surprised that the meeting was on a Tuesday. " * 5
 
@@ -36,6 +36,14 @@ def test_clipping(text: str, tokens: int) -> None:
     elif out:
         assert out.endswith(" …")
         assert text.startswith(out[:-2])
+
+
+@given(st.text(max_size=300), st.integers(0, 60))
+def test_clipping_to_both_ends(text: str, tokens: int) -> None:
+    out = clip_ends(text, tokens)
+    assert count(out) <= tokens or not tokens
+    assert out == text if count(text) <= tokens else len(out) <= len(text) + 5
+    assert "\nValueError: 3" in clip_ends("begins" + " x" * 500 + "\nValueError: 3", 30)
 
 
 def test_clipping_keeps_as_much_as_fits() -> None:

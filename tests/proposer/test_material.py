@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from wornpath.core import Action, Goal
 from wornpath.experience import Tracker
 from wornpath.llm.chat import Sizes
+from wornpath.llm.tokens import count
 from wornpath.material import about, absent_folders, fields, problem, spelled, telling_files
 from wornpath.tools import Workspace
 from wornpath.tools.registry import standard_tools
@@ -133,6 +134,31 @@ def test_the_example_for_lines_is_for_work_that_is_mostly_on_such_files() -> Non
 def test_the_example_is_of_the_same_kind_of_files(kind: str, files: list[str], example: str) -> None:
     shown = "\n".join(f"{file} begins:\nTown: Bern" for file in files)
     assert _example(kind, "Work on named.csv", files, shown) is example
+
+
+@pytest.mark.parametrize(("result", "checks"), [("error", "unknown"), ("ok", "failed")])
+def test_what_went_wrong_is_told_in_few_words(result: str, checks: str) -> None:
+    python = next(tool for tool in standard_tools() if tool.name == "python")
+    code = "\n".join(f"print({n})" for n in range(2000))
+    text = "\n".join(f"row {n}" for n in range(2000)) + "\nValueError: 1"
+    tracker = Tracker(last_code=code, last_text=text, last=Action.of("python", code=code), checks=checks)
+    tracker.last_result, tracker.subtask_steps = result, 1
+    said = problem(tracker, python, "code")
+    assert count(said) < 10 * tracker.result_tokens and "ValueError: 1" in said and "print(0)" in said
+
+
+def test_the_material_is_within_its_room(tmp_path: Path) -> None:
+    for name in ("api.txt", "auth.txt", "mail.txt"):
+        rows = (
+            f"2026-03-{n % 28 + 1:02d} 10:{n % 60:02d} WARN [{n}] request {n * 37} of 10.0.{n}.{n} took {n * 13}ms"
+            for n in range(400)
+        )
+        (tmp_path / name).write_text("\n".join(rows))
+    last = Action.of("shell", command="cat")
+    tracker = Tracker(goal=Goal("Count"), last=last, last_text="1 2 3 4\n" * 2000, last_result="ok")
+    workspace, sizes = Workspace(tmp_path), Sizes(argument_context=210)
+    made = about(tracker, workspace, telling_files(tracker, workspace), sizes, lambda text, path: None)
+    assert sizes.argument_context < count(made) <= sizes.argument_context * 4 / 3
 
 
 @pytest.mark.parametrize("result", ["error", "ok"])

@@ -125,13 +125,16 @@ class Session:
         """Read the run back from the store: the tracker, the budget and the resume point are as they were."""
         last_time = started = 0.0
         for event in self.store.events(self.run_id):
-            if started and event.type in ("run.resumed", "run.paused", "run.finished"):
-                cut_off = event.type == "run.resumed"  # nothing was recorded at the end of that sitting
+            said = event.type == "person.said"  # a rating is given when the run has ended, maybe the next day
+            rated = said and event.data.get("kind") == "rating"
+            if started and (rated or event.type in ("run.resumed", "run.paused", "run.finished")):
+                cut_off = rated or event.type == "run.resumed"  # nothing was recorded at the end of that sitting
                 self.budget.spent_seconds += (last_time if cut_off else event.time) - started
                 started = 0.0
             if event.type in ("run.started", "run.resumed"):
                 started = event.time
-            last_time = event.time
+            if not said:
+                last_time = event.time
             self._fold(event)
         if started:
             self.budget.spent_seconds += last_time - started

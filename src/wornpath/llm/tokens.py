@@ -42,6 +42,14 @@ def clip(text: str, tokens: int) -> str:
     return text[:low].rstrip() + ELLIPSIS
 
 
+def clip_ends(text: str, tokens: int) -> str:
+    """TEXT, or its beginning and its end where it is estimated at more than TOKENS; the end is twice as long, for errors stand there."""
+    if count(text) <= tokens:
+        return text
+    head = clip(text, tokens // 3)
+    return f"{head}\n{clip(text[::-1], tokens - count(head) - 1)[::-1]}"
+
+
 def count_messages(messages: Iterable[Mapping[str, Any]]) -> int:
     """The estimated prompt tokens of MESSAGES, with the few that a chat template adds to each."""
     total = 3

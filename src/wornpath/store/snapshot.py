@@ -109,6 +109,12 @@ class Snapshot:
         with self._lock:
             return self._changes(self._own())
 
+    def left(self, path: str) -> str:
+        """The hash of the file PATH as the run's last action left it; empty where it left none, `unread` where its content is not known."""
+        with self._lock:
+            image = self._journal().left.get(path)
+            return "unread" if image is None else image.sha or ("unread" if image.kind == "file" else "")
+
     def diff(self) -> str:
         """A unified diff of the changes; binary and large files get one line."""
         from wornpath.store.difftext import unified
