@@ -182,6 +182,15 @@ def test_what_counts_as_the_same_call(one: dict[str, Any], two: dict[str, Any], 
     assert (a == b) == same
 
 
+def test_the_text_of_an_action_stays_as_it_came() -> None:
+    text = "5 \u2126 \uf90a Jose\u0301"
+    action = Action.of("write_file", content=text, lines=[text])
+    assert action.arguments == {"content": text, "lines": [text]}
+    same = Action.of("write_file", content=unicodedata.normalize("NFC", text), lines=[text])
+    assert same == action and same.key == action.key and hash(same) == hash(action)
+    assert Action("write_file", {"content": text}).key == Action.of("write_file", content=text).key
+
+
 def test_canonical_text_and_digest() -> None:
     assert canonical({"b": [1, None], "a": "目录"}) == '{"a":"目录","b":[1,null]}'
     assert digest("a") != digest("b") and len(digest("\ud800")) == 16

@@ -49,6 +49,19 @@ def test_what_goes_is_shown(work: Workspace) -> None:
     assert shown(work, "move_file", source="a.txt", destination="logs/") == "a.txt -> logs/a.txt"
 
 
+def test_all_that_goes_is_counted(work: Workspace) -> None:
+    (work.root / "repo" / ".git").mkdir(parents=True)
+    assert shown(work, "delete_file", path="repo/.git", recursive=True).endswith("it is empty")
+    (work.root / "repo" / ".git" / "HEAD").write_text("x")
+    text = shown(work, "delete_file", path="repo", recursive=True)
+    assert text == "Folder repo goes, with all that is in it:\n  repo/.git/\n  repo/.git/HEAD (1 bytes)"
+    for number in range(250):
+        (work.root / "repo" / f"{number}").touch()
+    assert "... and 52 more" in shown(work, "delete_file", path="repo", recursive=True)
+    (work.root / "way").symlink_to("repo")
+    assert shown(work, "delete_file", path="way") == "The link way goes; what it leads to stays."
+
+
 def test_a_change_that_would_fail_says_so(work: Workspace) -> None:
     assert "It would fail: That text is not in a.txt" in shown(work, "edit_file", path="a.txt", old="nine", new="9")
     assert "It would fail" in shown(work, "delete_file", path="none.txt")

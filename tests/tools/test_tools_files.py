@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wornpath.core import Observation, ToolError
-from wornpath.tools import ToolContext, Workspace, changes
+from wornpath.tools import Registry, ToolContext, Workspace, changes, contents, search
 from wornpath.tools.changes import (
     append_file,
     copy_file,
@@ -22,6 +22,7 @@ from wornpath.tools.changes import (
     write_file,
 )
 from wornpath.tools.files import find_files, list_files, read_file, search_text
+from wornpath.tools.formats import MAX_BYTES
 from wornpath.tools.search import matcher
 
 Call = Callable[..., Awaitable[Observation]]
@@ -158,6 +159,24 @@ def test_plain_expressions_are_not(query: str, line: str) -> None:
     assert matcher(query)(line) is not None
 
 
+@pytest.mark.parametrize(
+    ("query", "at"),
+    [(r"/ERR\d+/", 50_000), (r"/x*ERR/", 48_000), ("/ERR.*y$/", 50_000), ("/x+$/", None), (r"/x{30,}ERR\d+/", 49_851)],
+)
+def test_expressions_see_the_whole_of_a_long_line(query: str, at: int | None) -> None:
+    found = matcher(query)("x" * 50_000 + "ERR42" + "y" * 3_000)
+    assert found is None if at is None else found is not None and abs(found - at) <= 2_000
+
+
+async def test_an_expression_ends_on_a_line_that_takes_long(
+    call: Call, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "_SECONDS", 0.2)
+    (folder / "a.log").write_text("x" * 60_000)
+    seen = await call(search_text, query="/x*x*x*y/")
+    assert seen.result == "error" and "takes too long on a line of 60,000 characters" in seen.text
+
+
 async def test_write(call: Call, context: ToolContext, folder: Path) -> None:
     kept: list[str | None] = []
     context.before_write = kept.append
@@ -185,6 +204,10 @@ async def test_write(call: Call, context: ToolContext, folder: Path) -> None:
         (b"a", b"a\nx,y\n"),
         ("\ufeffa".encode(), "\ufeffa\nx,y\n".encode()),
         ("字a".encode("utf-16"), "字a\nx,y\n".encode("utf-16")),
+        ("星期一\n".encode("utf-16"), "星期一\nx,y\n".encode("utf-16")),
+        (b"\xfe\xff" + "中上".encode("utf-16-be"), b"\xfe\xff" + "中上\nx,y\n".encode("utf-16-be")),
+        ("一\n".encode("utf-32"), "一\nx,y\n".encode("utf-32")),
+        ("客户\n名".encode()[:-1], "客户\n名".encode()[:-1] + b"\nx,y\n"),
         ("螺丝钉\n".encode("gb18030"), "螺丝钉\nx,y\n".encode("gb18030")),
     ],
 )
@@ -204,7 +227,17 @@ async def test_append_makes_and_keeps_the_encoding(call: Call, folder: Path) -> 
     assert "cannot hold" in (await call(append_file, path="latin.txt", content="字")).text
     (folder / "data.bin").write_bytes(b"\0\1\2")
     assert "binary" in (await call(append_file, path="data.bin", content="x")).text
+    (folder / "odd.txt").write_bytes("星期一".encode("utf-16") + b"\x4e")
+    assert "not clean utf-16-le text" in (await call(append_file, path="odd.txt", content="二")).text
     assert (await call(append_file, path="gbk.txt", content="")).result == "error"
+
+
+async def test_append_to_a_big_file_keeps_the_encoding(call: Call, folder: Path) -> None:
+    (folder / "big.csv").write_bytes("订单,客户,金额\n".encode("gbk") * (MAX_BYTES // 15 + 1))
+    assert (await call(append_file, path="big.csv", content="合计,,100\n")).result == "ok"
+    assert (folder / "big.csv").read_bytes().endswith("金额\n合计,,100\n".encode("gbk"))
+    (folder / "big.bin").write_bytes(b"\0\1\2" * (MAX_BYTES // 3 + 1))
+    assert "binary" in (await call(append_file, path="big.bin", content="x")).text
 
 
 async def test_edit(call: Call, orders: Path) -> None:
@@ -233,14 +266,48 @@ async def test_edit_keeps_encoding_and_line_ends(call: Call, folder: Path) -> No
     await call(edit_file, path="bom.txt", old="a", new="c")
     assert (folder / "bom.txt").read_bytes() == "\ufeffc b".encode()
     (folder / "latin.txt").write_bytes("schöne Größe\n".encode("latin-1"))
-    assert "is UTF-8 now" in (await call(edit_file, path="latin.txt", old="Größe", new="大小")).text
-    assert (folder / "latin.txt").read_text(encoding="utf-8") == "schöne 大小\n"
+    seen = await call(edit_file, path="latin.txt", old="Größe", new="大小")
+    assert seen.result == "error" and "seems to be cp1252" in seen.text and "'大'" in seen.text
+    assert (folder / "latin.txt").read_text(encoding="latin-1") == "schöne Größe\n"
+    (folder / "big5.txt").write_bytes("數量是五個\n".encode("big5"))
+    assert "is UTF-8 now" in (await call(edit_file, path="big5.txt", old="五個", new="六个")).text
+    assert (folder / "big5.txt").read_text(encoding="utf-8") == "數量是六个\n"
+    (folder / "be.txt").write_bytes(b"\xfe\xff" + "一二".encode("utf-16-be"))
+    await call(edit_file, path="be.txt", old="二", new="三")
+    assert (folder / "be.txt").read_bytes() == b"\xfe\xff" + "一三".encode("utf-16-be")
     (folder / "b.bin").write_bytes(b"a\0b")
     assert "binary" in (await call(edit_file, path="b.bin", old="a", new="c")).text
     (folder / "torn.txt").write_bytes("数量".encode() + b"\xff\xfe")
     before = (folder / "torn.txt").read_bytes()
     await call(edit_file, path="torn.txt", old="数", new="x")
     assert (folder / "torn.txt").read_bytes() in (before, before.replace("数".encode(), b"x"))
+
+
+async def test_bad_bytes_in_utf8_stay_and_harm_nothing(call: Call, folder: Path) -> None:
+    """A log that was cut off in the middle of a character is UTF-8 all the same."""
+    text, cut = "状态: TODO\n" + "客户名单：张三、李四\n" * 3, "完".encode()[:2]
+    for data in (text.encode() + cut, cut[1:] + text.encode(), text.encode() + cut + b"\n" + text.encode()[24:]):
+        (folder / "log.txt").write_bytes(data)
+        assert "客户名单：张三、李四" in (await call(read_file, path="log.txt")).text
+        assert (await call(edit_file, path="log.txt", old="TODO", new="完成")).result == "ok"
+        assert (folder / "log.txt").read_bytes() == data.replace(b"TODO", "完成".encode())
+    missing = await call(edit_file, path="log.txt", old="客户名单: 张三", new="x")
+    assert "nearest lines" in missing.text and missing.text.encode()
+    (folder / "log.txt").write_bytes("Größe schön".encode() + b"\xc3")
+    assert (await call(read_file, path="log.txt")).text == "Größe schön\ufffd"
+
+
+async def test_decomposed_text_is_written_found_and_edited(call: Call, context: ToolContext, folder: Path) -> None:
+    tools, text = Registry.standard(), "5 \u2126 \uf90a Jose\u0301\n"
+    for name, arguments in (
+        ("write_file", {"path": "a.txt", "content": text}),
+        ("edit_file", {"path": "a.txt", "old": "\u2126 \uf90a Jose\u0301", "new": "\u2126 Zoe\u0308"}),
+    ):
+        action = tools.action(name, arguments, context.workspace)
+        assert (await call(tools[name], **action.arguments)).result == "ok"
+    assert (folder / "a.txt").read_text(encoding="utf-8") == "5 \u2126 Zoe\u0308\n"
+    for query in ("Zo\u00eb", "Zoe\u0308", "\u2126"):
+        assert (await call(search_text, query=query)).result == "ok", query
 
 
 @given(st.text(max_size=30), st.text(min_size=1, max_size=4), st.text(max_size=4), st.text(max_size=30), st.booleans())
@@ -309,6 +376,32 @@ async def test_copy(call: Call, orders: Path) -> None:
     await call(copy_file, source="invoices", destination="backup")
     assert sorted(p.name for p in (orders / "backup").iterdir()) == ["inv_1.csv", "inv_10.csv", "inv_2.csv"]
     assert (await call(copy_file, source="invoices", destination="invoices/in")).result == "error"
+
+
+async def test_copy_takes_all_of_a_folder(call: Call, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("proj/.git/HEAD", "proj/.venv/x", "proj/a.txt", "proj/sub/f", "secret.txt"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(name)
+    (folder / "proj/empty").mkdir()
+    (folder / "proj/inside").symlink_to("a.txt")
+    (folder / "proj/outside").symlink_to("/etc/passwd")
+    (folder / "proj/way").symlink_to("sub")
+    os.mkfifo(folder / "proj/pipe")
+    seen = await call(copy_file, source="proj", destination="new")
+    made = {p.relative_to(folder / "new").as_posix() for p in (folder / "new").rglob("*")}
+    assert made == {".git", ".git/HEAD", ".venv", ".venv/x", "a.txt", "sub", "sub/f", "empty", "inside"}
+    assert (folder / "new/inside").read_text() == "proj/a.txt" and not (folder / "new/inside").is_symlink()
+    assert seen.text == (
+        "Copied proj with 5 files to new. Left out: outside (a link), pipe (no regular file), way (a link)."
+    )
+    monkeypatch.setattr(contents, "MAX_COPIED", 3)
+    seen = await call(copy_file, source="proj", destination="few")
+    assert "with 3 files" in seen.text and ".git (too many files with it), .venv (too many" in seen.text
+    assert not (folder / "few/.git").exists()
+    monkeypatch.setattr(contents, "MAX_COPIED", 2)
+    assert "more than 2 files" in (await call(copy_file, source="proj", destination="none")).text
+    assert not (folder / "none").exists()
+    assert "cannot go into itself" in (await call(copy_file, source=".", destination="all")).text
 
 
 async def test_delete_and_make_folder(call: Call, context: ToolContext, orders: Path) -> None:

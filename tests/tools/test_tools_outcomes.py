@@ -43,6 +43,10 @@ def world(folder: Path, tmp_path: Path) -> ToolContext:
     (folder / "tree" / "deep").mkdir(parents=True)
     (folder / "tree" / "a").write_text("a")
     (folder / "tree" / "deep" / "b").write_text("b")
+    (folder / "tree" / ".git").mkdir()
+    (folder / "tree" / ".git" / "HEAD").write_text("main")
+    (folder / "tree" / ".git" / "HEAD").chmod(0o444)
+    (folder / "tree" / "void").mkdir()
     (tmp_path / "run").mkdir()
     sandbox = default_sandbox()
     kernel = sandbox.kernel(workspace=folder)
@@ -145,10 +149,11 @@ async def test_half_a_copy_is_completed(world: ToolContext) -> None:
     await used(world, **action.arguments)
     forest = world.workspace.root / "forest"
     (forest / "a").unlink()
+    (forest / "void").rmdir()
     (forest / f".wornpath-{2**22 + 1}-aaaa.tmp").write_text("torn")
     assert await asked(world, "copy a folder") is False
     assert (await used(world, **action.arguments)).result == "ok"
-    assert tree(forest) == {"a": "a", "deep": "", "deep/b": "b"}
+    assert tree(forest) == {"a": "a", "deep": "", "deep/b": "b", ".git": "", ".git/HEAD": "main", "void": ""}
     world.key = "run-2"
     assert (await used(world, **action.arguments)).changed == ("forest/tree",), "another action puts it into the folder"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -182,20 +182,21 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One tool call in canonical form. Build it with `Action.of`, which normalises the arguments."""
+    """One tool call. Build it with `Action.of`, which brings the arguments into one form and leaves their text as it is."""
 
     tool: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, tool: str, arguments: Mapping[str, Any] | None = None, /, **more: Any) -> Action:
-        """The action with its arguments sorted by name, text in Unicode NFC, and absent (None) arguments dropped."""
+        """The action with its arguments sorted by name, and absent (None) arguments dropped."""
         merged = {**(arguments or {}), **more}
-        return cls(tool, {k: _normal(merged[k]) for k in sorted(merged) if merged[k] is not None})
+        return cls(tool, {k: _plain(merged[k]) for k in sorted(merged) if merged[k] is not None})
 
     @property
     def canonical(self) -> str:
-        return canonical([self.tool, self.arguments])
+        """The call as one text, equal however it was spelled: text in it is in Unicode NFC, which what is written to files must not be."""
+        return canonical([self.tool, _plain(self.arguments, _nfc)])
 
     @property
     def key(self) -> str:
@@ -206,22 +207,27 @@ class Action:
         return f"{self.tool}({', '.join(f'{k}={v!r}' for k, v in self.arguments.items())})"
 
     def __eq__(self, other: object) -> bool:
-        """The same call. Python takes 1 for True; the canonical form, and so the hash, does not."""
+        """The same call, however it was spelled."""
         if not isinstance(other, Action):
             return NotImplemented
-        return self.tool == other.tool and self.arguments == other.arguments and self.canonical == other.canonical
+        return self.tool == other.tool and self.canonical == other.canonical
 
     def __hash__(self) -> int:
         return hash(self.canonical)
 
 
-def _normal(value: Any) -> Any:
+def _nfc(text: str) -> str:
+    return unicodedata.normalize("NFC", text)
+
+
+def _plain(value: Any, spell: Callable[[str], str] = str) -> Any:
+    """VALUE as plain JSON data in one form, its texts as SPELL has them."""
     if isinstance(value, str):
-        return unicodedata.normalize("NFC", value)
+        return spell(value)
     if isinstance(value, Mapping):
-        return {str(k): _normal(v) for k, v in sorted(value.items())}
+        return {str(k): _plain(v, spell) for k, v in sorted(value.items())}
     if isinstance(value, (list, tuple)):
-        return [_normal(v) for v in value]
+        return [_plain(v, spell) for v in value]
     if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
         return int(value)
     return value

@@ -5,14 +5,17 @@ from __future__ import annotations
 import difflib
 import json
 import posixpath
+import stat
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from wornpath.core import Action, ToolError
 from wornpath.core.visible import visible
+from wornpath.store.trees import walk
 from wornpath.tools import Tool, Workspace
 from wornpath.tools.changes import replaced, target_of
 from wornpath.tools.readers import decode
+from wornpath.tools.workspace import spelling
 
 MAX_BYTES = 1 << 20
 MAX_LINES = 4000
@@ -78,10 +81,20 @@ def _delete(workspace: Workspace, given: Mapping[str, Any]) -> str:
         raise ToolError(f"There is no file or folder {path}.")
     if not workspace.is_folder(path):
         return _diff(workspace, path, None)
-    listed = workspace.files(path, MAX_LISTED)
-    more = "" if listed.complete else "\n  ... and more"
-    names = "".join(f"\n  {entry.path} ({entry.size:,} bytes)" for entry in listed.entries)
-    return f"Folder {path} goes, with all that is in it:{names or ' it is empty'}{more}"
+    place = workspace.root.joinpath(*workspace.writable_parts(path))
+    if place.is_symlink():
+        return f"The link {path} goes; what it leads to stays."
+    lines: list[str] = []
+    more = 0
+    rel = place.relative_to(workspace.root).as_posix()
+    for found, info, _, _ in walk(workspace.root, "" if rel == "." else rel):
+        size = "/" if stat.S_ISDIR(info.st_mode) else f" ({info.st_size:,} bytes)"
+        if len(lines) < MAX_LISTED:
+            lines.append(f"\n  {spelling(found)}{size}")
+        else:
+            more += 1
+    rest = f"\n  ... and {more:,} more" if more else ""
+    return f"Folder {path} goes, with all that is in it:{''.join(lines) or ' it is empty'}{rest}"
 
 
 _PREVIEWS: Mapping[str, Callable[[Workspace, Mapping[str, Any]], str]] = {

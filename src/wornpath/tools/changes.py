@@ -11,17 +11,19 @@ from typing import Annotated
 
 from wornpath.core import Observation, ToolError
 from wornpath.tools import outcomes
+from wornpath.tools.contents import to_copy
 from wornpath.tools.decorator import tool
+from wornpath.tools.encoding import is_guess, looks_like, sniff
 from wornpath.tools.files import need
 from wornpath.tools.formats import MAX_BYTES
 from wornpath.tools.outcomes import changed as _changed
-from wornpath.tools.readers import decode
 from wornpath.tools.schema import Limit
 from wornpath.tools.tool import Text, ToolContext, WorkspacePath
 from wornpath.tools.workspace import Workspace
 
-_MAX_COPIED = 2000
-"""The most files one copy of a folder makes."""
+_NAMED = 12
+"""So many of the things that a copy leaves out are named."""
+_MARK = "\ufeff"
 
 
 class Destination(WorkspacePath):
@@ -54,24 +56,26 @@ def append_file(
     workspace = context.workspace
     if not content:
         raise ToolError("There is nothing to append: the content is empty.")
-    old = _about_to_change(context, path, file=True)
-    encoding, before = "utf-8", b""
+    old, name = _about_to_change(context, path, file=True), workspace.relative(path)
+    encoding, before, size = "utf-8", b"", 0
     if old:
         with workspace.open_read(path) as file:
             head = file.read(MAX_BYTES)
-            file.seek(-min(4, len(head)), os.SEEK_END)
+            size = file.seek(0, os.SEEK_END)
+            file.seek(-min(4, size), os.SEEK_END)
             before = file.read()
-        _, encoding = decode(head, workspace.relative(path)) if len(head) < MAX_BYTES else ("", "utf-8")
-    newline = b"" if not before or before.endswith((b"\n", b"\n\0", b"\0\n")) else "\n".encode(_bare(encoding, before))
+        encoding = _encoding(head, name, whole=len(head) == size)
+    newline = "\n".encode(encoding)
+    if size % len(newline):
+        raise ToolError(f"{name} is not clean {encoding} text, so adding to it would damage it.")
+    if not before or before.endswith(newline):
+        newline = b""
     try:
-        data = content.encode(_bare(encoding, before) if before else encoding)
+        data = content.encode(encoding)
     except UnicodeEncodeError:
-        raise ToolError(
-            f"{workspace.relative(path)} is {encoding} text, which cannot hold some of these characters."
-        ) from None
+        raise ToolError(f"{name} is {encoding} text, which cannot hold some of these characters.") from None
     outcomes.note_appended(context, path, newline + data)
     workspace.append_bytes(path, newline + data)
-    name = workspace.relative(path)
     lines = len(content.splitlines())
     return _changed(workspace, f"Added {lines:,} line{'s' if lines != 1 else ''} to {name}.", name)
 
@@ -97,18 +101,14 @@ def edit_file(
         data = file.read(MAX_BYTES + 1)
     if len(data) > MAX_BYTES:
         raise ToolError(f"{name} has more than {MAX_BYTES >> 20} MB, too much to edit; use a program to change it.")
-    text, encoding = decode(data, name)
-    text, count = replaced(text, old, new, replace_all, name)
-    remark = ""
-    try:
-        changed = text.encode(encoding)
-    except UnicodeEncodeError:
-        changed, remark = text.encode("utf-8", "replace"), f" It was {encoding} and is UTF-8 now."
+    text, encoding = _opened(data, name)
+    text, count = replaced(text, old, new.encode("utf-8", "replace").decode(), replace_all, name)
+    changed, remark = _closed(text, encoding, name)
     _about_to_change(context, path, file=True)
     outcomes.note_content(context, path, changed)
     workspace.write_bytes(path, changed)
     places = f"{count} places" if count > 1 else "1 place"
-    return _changed(workspace, f"Changed {places} in {name}.{remark}{_remark(name, text)}", name)
+    return _changed(workspace, f"Changed {places} in {name}.{remark}{_remark(name, text.removeprefix(_MARK))}", name)
 
 
 @tool(risk="write", kinds=("organise",), idempotent=False, verify=outcomes.moved)
@@ -161,13 +161,18 @@ def copy_file(
     if not workspace.is_folder(old):
         _copy(workspace, old, new)
         return _changed(workspace, f"Copied {old} to {new}.", new)
-    listed = workspace.files(old, _MAX_COPIED)
-    if not listed.complete:
-        raise ToolError(f"{old} has more than {_MAX_COPIED:,} files; copy its parts one by one.")
-    workspace.make_folder(new)
-    for entry in listed.entries:
-        _copy(workspace, entry.path, new + entry.path[len(old) :])
-    return _changed(workspace, f"Copied {old} with {len(listed.entries):,} files to {new}.", new)
+    found = to_copy(workspace, old)
+    for folder in ("", *found.folders):
+        workspace.make_folder(posixpath.join(new, folder))
+    for name in found.files:
+        one, other = f"{old}/{name}", f"{new}/{name}"
+        if not (begun and outcomes.content(workspace, one) == outcomes.content(workspace, other)):
+            _copy(workspace, one, other)
+    text = f"Copied {old} with {len(found.files):,} files to {new}."
+    if found.left_out:
+        more = len(found.left_out) - _NAMED
+        text += f" Left out: {', '.join(found.left_out[:_NAMED])}" + (f" and {more:,} more." if more > 0 else ".")
+    return _changed(workspace, text, new)
 
 
 @tool(risk="delete", kinds=("organise",), idempotent=False, verify=outcomes.deleted)
@@ -230,7 +235,7 @@ def target_of(workspace: Workspace, source: str, destination: str) -> str:
 
 
 def _check_target(workspace: Workspace, old: str, new: str, overwrite: bool) -> None:
-    if (new + "/").startswith(old + "/"):
+    if old == "." or (new + "/").startswith(old + "/"):
         raise ToolError(f"{old} cannot go into itself; give a destination outside it.")
     if not os.path.lexists(workspace.resolve(new)) and workspace.stat(new) is None:
         return
@@ -297,11 +302,44 @@ def _nearest(text: str, old: str) -> str:
     return f"The nearest lines are, from line {first + 1}:\n{shown}"
 
 
-def _bare(encoding: str, before: bytes) -> str:
-    """ENCODING without the mark at the beginning that its encoder would write once more in the middle of a file."""
+def _encoding(data: bytes, name: str, *, whole: bool) -> str:
+    """The encoding of the file NAME that begins with DATA, in the one form for its middle: with the byte order that its mark tells, and
+    without the mark itself. Raises ToolError where it is no text."""
+    encoding = sniff(data, whole=whole)
+    if encoding is None:
+        raise ToolError(f"{name} is a binary file ({looks_like(data) or 'of no known type'}), not text.")
     if encoding in ("utf-16", "utf-32"):
-        return encoding + ("-be" if before.endswith(b"\n") or before[:1] == b"\0" else "-le")
+        return encoding + ("-be" if data[:2] in (b"\xfe\xff", b"\0\0") else "-le")
     return "utf-8" if encoding == "utf-8-sig" else encoding
+
+
+def _opened(data: bytes, name: str) -> tuple[str, str]:
+    """All of the file NAME's DATA as text that is DATA again when encoded, and the encoding: a byte order mark is the first character, and
+    the bad bytes of UTF-8 are lone surrogates. Raises ToolError where there is no such text."""
+    encoding = _encoding(data, name, whole=True)
+    errors = "surrogateescape" if encoding == "utf-8" else "strict"
+    try:
+        text = data.decode(encoding, errors)
+        same = text.encode(encoding, errors) == data  # in some encodings a character has two forms
+    except UnicodeError:
+        same = False
+    if not same:
+        raise ToolError(f"{name} is not clean {encoding} text, so changing it would damage it.")
+    return text, encoding
+
+
+def _closed(text: str, encoding: str, name: str) -> tuple[bytes, str]:
+    """TEXT in ENCODING, or in UTF-8 where that cannot hold it, and a remark if so. Raises ToolError where ENCODING was but a guess: then
+    the rest of the text may have been read wrongly."""
+    try:
+        return text.encode(encoding, "surrogateescape" if encoding == "utf-8" else "strict"), ""
+    except UnicodeEncodeError as error:
+        if is_guess(encoding):
+            raise ToolError(
+                f"{name} seems to be {encoding} text, which cannot hold {text[error.start]!r}; nothing was changed. Use characters "
+                "that it can hold or, where read_file shows the file as it should be, write all of it anew with write_file, in UTF-8."
+            ) from None
+    return text.encode("utf-8", "replace"), f" It was {encoding} and is UTF-8 now."
 
 
 def _remark(name: str, content: str) -> str:

@@ -7,11 +7,10 @@ import csv
 import html
 import json
 import re
-import zipfile
 from collections.abc import Callable
 from typing import BinaryIO
 
-from wornpath.core import ToolError
+from wornpath.tools.charsets import relabelled
 from wornpath.tools.encoding import looks_like, sniff
 from wornpath.tools.formats import opened_zip
 from wornpath.tools.readers import HEAD, image_size, kind_of, wave_seconds
@@ -37,7 +36,10 @@ def line_about(name: str, file: BinaryIO, size: int) -> str:
         return f"{_WORDS.get(kind, kind)} empty"
     special = _SPECIAL.get(kind)
     if special is not None:
-        return special(file, head, size)
+        try:
+            return special(file, head, size)
+        except Exception:  # zipfile, zlib and struct raise nearly anything on a damaged or unheard-of file
+            return f"damaged {kind if kind in ('image', 'audio', 'zip') else 'document'}"
     encoding = sniff(head, whole=size <= HEAD) or "utf-8"
     text = clean(head.decode(encoding, "replace" if size <= HEAD else "ignore"))
     line, maker = "", _TEXTS.get(kind)
@@ -156,7 +158,7 @@ def _header(value: object) -> str:
     from email.header import decode_header, make_header
 
     try:
-        return str(make_header(decode_header(str(value or "")[:2000])))
+        return str(make_header(decode_header(relabelled(str(value or "")[:2000]))))
     except (HeaderParseError, LookupError, UnicodeError):
         return str(value)[:2000]
 
@@ -184,33 +186,16 @@ def _packed(member: str, pattern: str, show: Callable[[list[str]], str]) -> Call
     """A describer of a ZIP based document by what PATTERN finds in the beginning of MEMBER."""
 
     def line(file: BinaryIO, head: bytes, size: int) -> str:
-        try:
-            with opened_zip(file) as archive, archive.open(member) as part:
-                found = re.findall(pattern, part.read(HEAD).decode("utf-8", "ignore"))
-        except (
-            KeyError,
-            OSError,
-            ValueError,
-            NotImplementedError,
-            RuntimeError,
-            zipfile.BadZipFile,
-            EOFError,
-            ToolError,
-        ):
-            return "damaged document"
-        except Exception as error:  # zlib and its kin
-            return f"damaged document ({type(error).__name__})"
+        with opened_zip(file) as archive, archive.open(member) as part:
+            found = re.findall(pattern, part.read(HEAD).decode("utf-8", "ignore"))
         return show([html.unescape(f) for f in found])
 
     return line
 
 
 def _zip(file: BinaryIO, head: bytes, size: int) -> str:
-    try:
-        with opened_zip(file) as archive:
-            return f"zip {_some(archive.namelist())}"
-    except (zipfile.BadZipFile, OSError, ValueError, ToolError):
-        return "damaged zip"
+    with opened_zip(file) as archive:
+        return f"zip {_some(archive.namelist())}"
 
 
 def _binary(file: BinaryIO, head: bytes, size: int) -> str:

@@ -6,6 +6,7 @@ the caller's to turn into a sentence.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import html
 import io
@@ -18,6 +19,8 @@ from html.parser import HTMLParser
 from typing import Any, BinaryIO
 
 from wornpath.core import ToolError
+from wornpath.tools import opendocument, word
+from wornpath.tools.charsets import codec
 from wornpath.tools.encoding import sniff
 from wornpath.tools.workspace import natural
 
@@ -48,20 +51,7 @@ def pdf_text(file: BinaryIO) -> Iterator[str]:
 def docx_text(file: BinaryIO) -> Iterator[str]:
     """Paragraphs and tables in their order; headings as in Markdown, table rows with bars."""
     _check_zip(file)
-    from docx import Document
-    from docx.table import Table
-
-    for block in Document(file).iter_inner_content():
-        if isinstance(block, Table):
-            for row in block.rows:
-                cells = (" ".join(cell.text.split()) for cell in row.cells)
-                yield "| " + " | ".join(cells) + " |\n"
-            continue
-        style = (block.style.name if block.style is not None else "") or ""
-        level = re.match(r"Heading (\d)", style)
-        prefix = "#" * int(level[1]) + " " if level else "- " if style.startswith("List") else ""
-        if block.text.strip():
-            yield prefix + block.text + "\n"
+    yield from word.lines(file)
 
 
 def xlsx_text(file: BinaryIO) -> Iterator[str]:
@@ -75,7 +65,10 @@ def xlsx_text(file: BinaryIO) -> Iterator[str]:
         formulas = load_workbook(file, read_only=True)
     for sheet in values.worksheets:
         yield f"[sheet {sheet.title}]\n"
-        yield from _rows(sheet.iter_rows(values_only=True), formulas[sheet.title].iter_rows(values_only=True))
+        both = (sheet, formulas[sheet.title])
+        for one in both:
+            one.reset_dimensions()  # what a sheet says of its size is wrong in what many programs write
+        yield from _rows(*(one.iter_rows(values_only=True) for one in both))
 
 
 def _rows(values: Any, formulas: Any) -> Iterator[str]:
@@ -88,9 +81,13 @@ def _rows(values: Any, formulas: Any) -> Iterator[str]:
         if blank > _MAX_BLANK_ROWS:  # formatted to the last row, as spreadsheets love to be
             return
         if cells:
-            line = io.StringIO()
-            csv.writer(line, lineterminator="\n").writerow(cells)
-            yield line.getvalue()
+            yield _csv_line(cells)
+
+
+def _csv_line(cells: list[str]) -> str:
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\n").writerow(cells)
+    return line.getvalue()
 
 
 def _cell(value: Any) -> str:
@@ -103,25 +100,22 @@ def _cell(value: Any) -> str:
 
 
 def packed_xml_text(file: BinaryIO) -> Iterator[str]:
-    """Slides (PPTX) and OpenDocument texts and tables: their paragraphs."""
+    """Slides (PPTX) and OpenDocument texts and tables: their paragraphs, and rows as CSV."""
     _check_zip(file)
     with opened_zip(file) as archive:
         slides = sorted((n for n in archive.namelist() if re.fullmatch(r"ppt/slides/slide\d+\.xml", n)), key=natural)
         for number, name in enumerate(slides, 1):
             yield f"[slide {number}]\n"
-            yield from _paragraphs(archive.read(name).decode("utf-8", "replace"), "a:p", "a:t")
+            yield from _slide_paragraphs(archive.read(name).decode("utf-8", "replace"))
         if "content.xml" in archive.namelist():
-            yield from _paragraphs(archive.read("content.xml").decode("utf-8", "replace"), "text:[ph]", "")
+            for piece in opendocument.content(archive.read("content.xml").decode("utf-8", "replace")):
+                yield _csv_line(piece) if isinstance(piece, list) else piece + "\n"
 
 
-def _paragraphs(xml: str, outer: str, inner: str) -> Iterator[str]:
-    for body in re.findall(rf"<{outer}(?: [^>]*)?>(.*?)</{outer}>", xml, re.DOTALL):
-        pieces = (
-            re.findall(rf"<{inner}(?: [^>]*)?>(.*?)</{inner}>", body, re.DOTALL)
-            if inner
-            else [re.sub(r"<[^>]*>", "", body)]
-        )
-        text = html.unescape("".join(pieces)).strip()
+def _slide_paragraphs(xml: str) -> Iterator[str]:
+    for body in re.findall(r"<a:p(?: [^>]*)?>(.*?)</a:p>", xml, re.DOTALL):
+        pieces = re.findall(r"<a:t(?: [^>]*)?>(.*?)</a:t>|<a:(br)\b", body, re.DOTALL)
+        text = html.unescape("".join("\n" if line_break else piece for piece, line_break in pieces)).strip()
         if text:
             yield text + "\n"
 
@@ -140,13 +134,13 @@ def html_text(file: BinaryIO) -> Iterator[str]:
     data = file.read(MAX_BYTES)
     named = re.search(rb"""charset=["']?([\w-]+)""", data[:2048])
     encoding = sniff(data, whole=len(data) < MAX_BYTES) or "utf-8"
+    text = data.decode(encoding, "replace")
     if named and not encoding.startswith("utf"):
-        encoding = named[1].decode("ascii")
-    try:
-        text = data.decode(encoding, "replace")
-    except LookupError:
-        text = data.decode("utf-8", "replace")
+        with contextlib.suppress(LookupError, ValueError):  # a charset nobody knows
+            text = data.decode(codec(named[1].decode("ascii")), "replace")
     yield markup_text(text)
+    if file.read(1):
+        yield f"\n[only the first {MAX_BYTES >> 20} MB of this page are read]\n"
 
 
 def markup_text(text: str) -> str:
@@ -192,12 +186,9 @@ class _Page(HTMLParser):
 
 def mail_text(file: BinaryIO) -> Iterator[str]:
     """A mail's sender, receivers, date, subject and text, and the names of what is attached."""
-    from email import policy
-    from email.message import EmailMessage
-    from email.parser import BytesParser
+    from wornpath.tools import mails
 
-    mail = BytesParser(policy=policy.default).parsebytes(file.read(MAX_BYTES))
-    assert isinstance(mail, EmailMessage)
+    mail, whole = mails.parsed(file, MAX_BYTES)
     for name in ("From", "To", "Cc", "Date", "Subject"):
         if mail[name]:
             yield f"{name}: {' '.join(str(mail[name]).split())}\n"
@@ -208,16 +199,10 @@ def mail_text(file: BinaryIO) -> Iterator[str]:
         yield f"Attached: {', '.join(attached)}\n"
     body = mail.get_body(("plain", "html"))
     if body is not None:
-        text = _mail_body(body)
+        text = mails.body_text(body)
         yield "\n" + (markup_text(text) if body.get_content_type() == "text/html" else text)
-
-
-def _mail_body(body: Any) -> str:
-    try:
-        return str(body.get_content())
-    except (LookupError, UnicodeError):  # a charset nobody knows
-        data = body.get_payload(decode=True) or b""
-        return str(data.decode(sniff(data, whole=True) or "latin-1", "replace"))
+    if not whole:
+        yield f"\n[only the first {MAX_BYTES >> 20} MB of this mail's text are read]\n"
 
 
 def opened_zip(file: BinaryIO) -> zipfile.ZipFile:

@@ -15,6 +15,7 @@ from typing import Any, cast
 from wornpath.core import Entity, Observation, ToolError
 from wornpath.tools import intents
 from wornpath.tools.beneath import clear_leftovers
+from wornpath.tools.contents import to_copy
 from wornpath.tools.documents import describe
 from wornpath.tools.files import size_words
 from wornpath.tools.tool import ToolContext
@@ -171,15 +172,14 @@ def copied(context: ToolContext, **arguments: Any) -> Outcome:
         return False if now == marks["before"] else None
     if not workspace.is_folder(new):
         return False if content(workspace, new) == marks["before"] else None
-    wanted = {new + entry.path[len(old) :]: entry.path for entry in workspace.files(old).entries}
-    there = [entry.path for entry in workspace.files(new).entries]
-    for folder in {posixpath.dirname(path) for path in there if _leftover(path)}:
-        clear_leftovers(workspace.root / folder)
-    there = [path for path in there if not _leftover(path)]
-    if any(path not in wanted or content(workspace, path) != content(workspace, wanted[path]) for path in there):
+    wanted, there = to_copy(workspace, old), to_copy(workspace, new)
+    for folder in {posixpath.dirname(name) for name in there.files if _leftover(name)}:
+        clear_leftovers(workspace.root / new / folder)
+    copies = {name for name in there.files if not _leftover(name)}
+    if any(content(workspace, f"{new}/{n}") != content(workspace, f"{old}/{n}") for n in copies):
         return None
-    if len(there) == len(wanted):
-        return changed(workspace, f"Copied {old} with {len(there):,} files to {new}.", new)
+    if copies == set(wanted.files) and set(wanted.folders) <= set(there.folders):
+        return changed(workspace, f"Copied {old} with {len(copies):,} files to {new}.", new)
     return False
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import time
+import unicodedata
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -11,27 +13,31 @@ from wornpath.core import ToolError
 
 Matcher = Callable[[str], int | None]
 """Where a line matches, as an index into it; None where it does not."""
-_REGEX_LINE = 1000
-_WINDOWS = (2 * _REGEX_LINE, 2 * _REGEX_LINE, 300, 100)
+_WINDOWS = (8000, 4000, 300, 100)
 """So many characters are matched at once, by the number of long repetitions."""
 _LONG = 20
+_SECONDS = 5.0
+"""So much processor time may one line take, which is matched window by window."""
+_LOOKS_ON = re.compile(r"\$|\\[bBZ]|\(\?[=!]")
+"""In the source of an expression: what a match may owe to the text after it, or to there being none."""
 
 
 def matcher(query: str) -> Matcher:
     """What finds QUERY in a line: plain text whatever its case, or a regular expression where it is written `/so/`.
 
     Raises ToolError for an empty query, a regular expression that is none, and one that could take forever: matching holds the
-    interpreter, so not even a time limit could end it.
+    interpreter, so not even a time limit could end it. The matcher raises TimeoutError where a long line takes too long even so.
     """
     if not query.strip():
         raise ToolError("The query is empty; give the words to look for.")
     if len(query) > 2 and query.startswith("/") and query.endswith("/"):
         return _regex(query[1:-1])
-    wanted = query.casefold()
+    forms = (query, unicodedata.normalize("NFC", query), unicodedata.normalize("NFD", query))  # as files may have it
+    wanted = {form.casefold() for form in forms}
 
     def find(line: str) -> int | None:
-        at = line.casefold().find(wanted)
-        return at if at >= 0 else None
+        folded = line.casefold()
+        return min((at for words in wanted if (at := folded.find(words)) >= 0), default=None)
 
     return find
 
@@ -49,14 +55,19 @@ def _regex(source: str) -> Matcher:
             f"/{source}/ repeats a repetition, which may take forever; write it simpler, or search for plain words."
         )
 
-    window = _WINDOWS[degree]
+    window, looks_on = _WINDOWS[degree], _LOOKS_ON.search(source) is not None
 
     def find(line: str) -> int | None:
-        line = line[:_REGEX_LINE]
+        ends = time.thread_time() + _SECONDS
         for start in range(0, max(len(line) - window // 2, 1), window // 2):  # half over each other
             found = pattern.search(line, start, start + window)
-            if found is not None:
+            if found is not None and not (looks_on and found.end() == start + window < len(line)):
                 return found.start()
+            if time.thread_time() > ends:
+                raise TimeoutError(
+                    f"The regular expression takes too long on a line of {len(line):,} characters; write it simpler, or "
+                    "search for plain words."
+                )
         return None
 
     return find
