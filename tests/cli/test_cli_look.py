@@ -173,6 +173,27 @@ def test_runs_rm_asks_first(inside: Inside) -> None:
     assert inside.say("runs", "ls")[0] == ""
 
 
+def test_runs_rm_forgets_what_was_learnt(inside: Inside) -> None:
+    from wornpath.core import Goal, to_json
+    from wornpath.experience.live import Experience
+    from wornpath.experience.records import Outcome
+    from wornpath.experience.situation import Situation
+
+    whole, attempt = "20260101-000001-aaa", "20260101-000002-bbb"
+    with SqliteStore(inside.home) as store:
+        for run_id, parent, options in ((whole, None, {"attempts": 2}), (attempt, whole, {})):
+            begun = {"options": options, "parent": parent, "pid": None}
+            goal = to_json(Goal("Sum", "/tmp/copy" if parent else "/w"))
+            store.append_many(run_id, [("run.started", begun, 0), ("goal.set", {"goal": goal}, 0)])
+        for run_id in (attempt, whole):
+            store.append(run_id, "run.finished", {"result": {"run_id": run_id, "status": "met"}})
+        memory = Experience.of(store).memory
+        memory.learn(attempt, "sums", Situation(words=frozenset({"sum"})), [], Outcome(True))
+    err = inside.say("runs", "rm", whole, "--yes")[1]
+    assert whole in err and attempt in err
+    assert inside.say("runs", "ls")[0] == "" and memory.runs() == set()
+
+
 def test_notes(inside: Inside) -> None:
     assert "No notes yet" in inside.say("notes", "ls")[1]
     number = inside.say("notes", "add", "Reports go to 报告/")[0].strip()

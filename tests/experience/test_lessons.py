@@ -28,11 +28,11 @@ TEXTS = {"python": {"code": "code"}}
 class Tape:
     """The events of a made-up run."""
 
-    def __init__(self, *, learn: bool = True, plan_recalled: str = "") -> None:
+    def __init__(self, *, learn: bool = True, plan_recalled: str = "", checks: tuple[str, ...] = ()) -> None:
         self.events: list[Event] = []
         self.step = 0
         self.add("run.started", options={"learn": learn})
-        self.add("goal.set", goal=to_json(Goal("Sum", "/w")), family="sums", situation=HERE.as_dict())
+        self.add("goal.set", goal=to_json(Goal("Sum", "/w", checks)), family="sums", situation=HERE.as_dict())
         self.plan = Plan((Subtask(1, "Sum", "compute", "", (Predicate("exists", "out.txt"),)),))
         recalled = {"recalled": plan_recalled, "skipped": True} if plan_recalled else {}
         self.add("plan.made", plan=to_json(self.plan), reason="", **recalled)
@@ -147,13 +147,12 @@ def test_what_was_recalled_and_failed_is_bad_although_the_goal_was_met_after_all
 
 
 def test_a_loop_over_many_files_is_one_use() -> None:
-    tape = Tape()
+    tape, again = Tape(), position("compute", ["t1"])
     for i in range(5):
-        tape.act(
-            Action.of("move_file", source=f"{i}.jpg", destination=f"x/{i}.jpg"), changed=(f"{i}.jpg",), recalled="t1"
-        )
+        move = Action.of("move_file", source=f"{i}.jpg", destination=f"x/{i}.jpg")
+        tape.act(move, changed=(f"{i}.jpg",), recalled="t1", at=again if i else "compute|")
     tape.verdict("met")
-    assert [m for m in tape.taught() if m[1] == "t1"] == [("compute|", "t1", True)]
+    assert [m for m in tape.taught() if m[1] == "t1"] == [("compute|", "t1", True), (again, "t1", True)]
     tape = Tape()
     tape.act(RUN, changed=("b",), recalled="t1")
     tape.act(RUN, "error", recalled="t1")
@@ -243,6 +242,40 @@ def test_only_who_came_to_an_action_by_themselves_vouches_for_it() -> None:
     made = lessons(tape.read(), TEXTS)
     assert [x.position for x in made if x.template == name(move)] == ["compute|", start("compute", False)]
     assert all(x.body is None for x in made if x.template == name(move))
+
+
+def test_what_is_lifted_anew_under_another_name_is_still_what_was_recalled() -> None:
+    tape = Tape()
+    tape.act(RUN, changed=("out.txt",), recalled="t1", at="compute|")  # today it would be lifted to name(RUN)
+    tape.act(Action.of("move_file", source="a.csv", target="b.csv"), changed=("b.csv",))
+    tape.verdict("met")
+    made = lessons(tape.read(), TEXTS)
+    assert name(RUN) not in {x.template for x in made}
+    [after] = [x for x in made if x.position == position("compute", ["t1"])]
+    assert after.body is not None, "what the run came to by itself, it teaches"
+    tape = Tape()
+    tape.act(RUN, changed=("out.txt",), recalled=bare(RUN), at=start("compute", False))
+    tape.verdict("met")
+    [own] = [x for x in lessons(tape.read(), TEXTS) if x.template == name(RUN)]
+    assert own.body is not None, "its text was written by the model"
+
+
+def test_a_rating_taken_back_leaves_a_run_that_ran_out_of_steps_unmet() -> None:
+    tape = Tape(checks=("test -s out.txt",))
+    tape.act(RUN, changed=("out.txt",), recalled="t1")
+    tape.add("run.finished", result={"status": "budget"})
+    assert tape.read().met is False
+    tape.add("person.said", kind="rating", rating="good")
+    tape.verdict("met", "person")
+    assert tape.read().met is True
+    tape.add("person.said", kind="rating", rating="none")
+    tape.verdict("unverified", "environment")  # what there was before, as `judge.person.rate` records it
+    assert tape.read().met is False and ("compute|", "t1", False) in tape.taught()
+    tape.add("run.resumed", pid=1)
+    assert tape.read().met is None, "it goes on"
+    tape.verdict("met")
+    tape.add("run.finished", result={"status": "met"})
+    assert tape.read().met is True
 
 
 def test_the_return_from_a_step_on_leaves_out_what_was_not_accepted() -> None:

@@ -98,6 +98,20 @@ def test_several_tainted_runs_that_came_to_the_same_vouch_for_it() -> None:
     assert not memory.vouched("sums", known.template)
 
 
+@pytest.mark.parametrize("tainted", [True, False])
+def test_who_was_recalled_to_something_anywhere_is_no_witness_of_it(tainted: bool) -> None:
+    memory, known = Memory(), lesson()
+    memory.learn("outside", "sums", here(layout="comma"), [known], Outcome(True), tainted=True)
+    recalled = [Lesson(known.position, known.template, True, 1.0), lesson(at="write|")]
+    for number in range(WITNESSES):
+        memory.learn(f"{number}", "sums", here(layout="comma"), recalled, Outcome(True), tainted=tainted)
+    assert not memory.vouched("sums", known.template)
+    for number in range(WITNESSES - 1):
+        assert not memory.vouched("sums", known.template)
+        memory.learn(f"outside {number}", "sums", here(), [known, lesson(at="write|")], Outcome(True), tainted=True)
+    assert memory.vouched("sums", known.template)
+
+
 def test_a_run_that_is_rated_later_keeps_its_place_in_time() -> None:
     memory = Memory()
     for number in range(8):

@@ -10,13 +10,18 @@ import numpy as np
 import pytest
 from version_world import BAD, policy, record_run
 
-from wornpath.core import UsageError
+from wornpath.core import Goal, UsageError, to_json
+from wornpath.experience.live import Experience
+from wornpath.experience.records import Lesson, Outcome
+from wornpath.experience.situation import Situation
+from wornpath.experience.template import Template
+from wornpath.learn.forgetting import remove
 from wornpath.policy import assign
 from wornpath.policy.advice import advise, target_probabilities
 from wornpath.policy.compare import compare_run, differences
 from wornpath.policy.counts import CountPolicy
 from wornpath.policy.explain import explain
-from wornpath.policy.forgetting import mark, runs_of, spoiled, tainted_runs
+from wornpath.policy.forgetting import mark, runs_of, spoiled, tainted_runs, with_attempts
 from wornpath.policy.learnt import LearntPolicy
 from wornpath.policy.past import lived
 from wornpath.policy.prior import PriorPolicy
@@ -287,3 +292,58 @@ def test_versions_made_before_a_run_are_not_spoiled_by_it(store: SqliteStore) ->
     registry.add(policy(0), {}, why="")
     registry.add(policy(0), {}, why="", imported=True)
     assert spoiled(store, registry, ["a"]) == ["v2"]
+
+
+def begin(store: SqliteStore, run_id: str, workspace: str, parent: str | None = None, **options: object) -> None:
+    goal = to_json(Goal("Total the orders", workspace))
+    start = {"options": options, "parent": parent, "pid": None}
+    store.append_many(run_id, [("run.started", start, 0), ("goal.set", {"goal": goal}, 0)])
+
+
+def end(store: SqliteStore, run_id: str) -> None:
+    store.append(run_id, "run.finished", {"result": {"run_id": run_id, "status": "met"}})
+
+
+def test_a_run_of_several_attempts_stands_for_them(store: SqliteStore) -> None:
+    whole, alone = "20260101-000001-aaa", "20260101-000002-bbb"
+    begin(store, whole, "/w", attempts=2)
+    for number in "12":
+        begin(store, f"20260101-00000{number}-ccc", f"/tmp/{number}", whole)
+        end(store, f"20260101-00000{number}-ccc")
+    end(store, whole)
+    begin(store, alone, "/w")
+    end(store, alone)
+    attempts = {"20260101-000001-ccc", "20260101-000002-ccc"}
+    for last, (parent, place) in enumerate(((whole, "/w"), (whole, "/other"), (alone, "/w"))):  # --continue
+        begin(store, f"20260101-00000{last}-ddd", place, parent)
+    assert runs_of(store, "aaa")[0] == whole and set(runs_of(store, "aaa")[1:]) == attempts
+    assert runs_of(store, whole) == runs_of(store, "aaa")
+    assert with_attempts(store, alone) == [alone]
+    assert runs_of(store, "20260101-000001-ccc") == ["20260101-000001-ccc"]
+
+
+def test_what_is_removed_is_in_no_memory_and_in_no_version(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[str] = []
+    monkeypatch.setattr("wornpath.learn.forgetting.spawn_after_run", lambda store, run_id: started.append(run_id))
+    registry, memory, known = Registry.of(store), Experience.of(store).memory, Template("python", {"code": ("Jane",)})
+    for number, run_id in enumerate(("a", "b", "c")):
+        record_run(store, run_id, learn=run_id != "c")
+        if run_id != "c":
+            at = Situation(words=frozenset({"sum"}))
+            memory.learn(run_id, run_id, at, [Lesson("compute|", known.id, True, 1.0, "action", known)], Outcome(True))
+        registry.add(policy(number), {}, why="")
+    registry.promote("v1", "")
+    registry.promote("v2", "")
+    store.append("a", "run.resumed", {"pid": None})
+    with pytest.raises(UsageError, match="Run a is still running"):
+        remove(store, ["b", "a"])
+    assert memory.runs() == {"a", "b"} and registry.current == "v2"
+    end(store, "a")
+    assert remove(store, ["c"]) == [], "it taught nothing"
+    assert registry.current == "v2" and started == []
+    mark(store, ["b"], "poisoned")
+    assert remove(store, ["b"]) == [], "what was forgotten is in none that is left"
+    assert remove(store, ["a"]) == ["v3", "v2", "v1"] and registry.current == "prior" and started == ["last"]
+    assert store.runs() == [] and memory.runs() == set() and memory.families() == {}
+    assert not memory.knows("a", known.id) and not memory.bodies("a", known.id)
+    assert not list((store.root / "policies").glob("v*"))

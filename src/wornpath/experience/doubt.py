@@ -18,7 +18,11 @@ WITNESSES = 3
 _VOUCHED = """select 1 from taught join family on family.id = taught.family where name = ? and template = ?
     and not exists (select 1 from doubted where doubted.run_id = taught.run_id and doubted.template = taught.template) limit 1"""
 
-_TAUGHT = """select count(distinct run_id) from taught join family on family.id = taught.family where name = ? and template = ?"""
+_TAUGHT = """select count(distinct run_id) from taught join family on family.id = taught.family where name = ? and template = ?
+    and (select count(*) from taught mine where (mine.family, mine.template, mine.run_id) = (taught.family, taught.template, taught.run_id))
+    = (select count(*) from used where (used.family, used.template, used.run_id) = (taught.family, taught.template, taught.run_id)
+    and not instr(position, ' @ '))"""
+"""The runs that taught a template wherever they used it: one that was recalled to it somewhere used it more often than it taught it."""
 
 
 def note(db: sqlite3.Connection, run_id: str, templates: Iterable[str]) -> None:

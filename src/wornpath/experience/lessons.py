@@ -110,9 +110,12 @@ def _good_work(trace: Trace, lifter: Lifter, texts: Mapping[str, Mapping[str, st
         kind = group[0].kind
         needed = needed_steps(group, lifter, texts)
         closes = group[-1].action.tool == "finish"
-        for _, template in needed:
-            out.append(Lesson(position(kind, chain), template.id, True, left, "action", template))
-            chain.append(template.id)
+        for step, template in needed:
+            # Lifted again, what was recalled may get another name, as if it were this run's own; at "~" the model wrote its text.
+            known = step.recalled if "~" not in step.at else ""
+            name = known or template.id
+            out.append(Lesson(position(kind, chain), name, True, left, "action", None if known else template))
+            chain.append(name)
         if closes and chain:
             out.append(Lesson(position(kind, chain), FINISH.id, True, left, "action", FINISH))
         left -= sum(s.reward for s in group)

@@ -69,6 +69,7 @@ def read_run(events: Iterable[Event]) -> Trace:
         reader.take(event)
     if reader.steps:
         reader.trace.passes.append((reader.steps, ""))
+    reader.end()
     return reader.trace
 
 
@@ -84,6 +85,7 @@ class _Reader:
         self._failed = self._revised = False
         self._errors = 0
         """The subtask whose last step failed."""
+        self._ended = ""
 
     def take(self, event: Event) -> None:
         trace, data = self.trace, event.data
@@ -115,14 +117,21 @@ class _Reader:
             case "evaluation.made":
                 self._evaluated(data)
             case "run.finished":
-                if data["result"].get("status") == "budget" and trace.goal is not None and trace.goal.checks:
-                    trace.verdict, trace.source = "unmet", "check"  # out of steps before the checks were met
+                self._ended = str(data["result"].get("status") or "")
+            case "run.resumed":
+                self._ended = ""
             case "person.said":
                 if data.get("kind") == "rating":
                     trace.rating = str(data.get("rating") or "").replace("none", "")
                 trace.learn = trace.learn and data.get("kind") != "forget"
             case _:
                 pass
+
+    def end(self) -> None:
+        """Out of steps before the checks were met is as good as a verdict of theirs, whatever a person said and took back since."""
+        goal = self.trace.goal
+        if self._ended == "budget" and goal is not None and goal.checks:
+            self.trace.verdict, self.trace.source = "unmet", "check"
 
     def _planned(self, data: Mapping[str, Any]) -> None:
         plan, trace = from_json(Plan, data["plan"]), self.trace

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from wornpath.core import UsageError
+from wornpath.experience.live import Experience
 from wornpath.learn.after import Say, learn_afresh, only_learner
-from wornpath.policy.forgetting import mark, spoiled
+from wornpath.learn.spawn import spawn_after_run
+from wornpath.policy.forgetting import mark, spoiled, still_held
 from wornpath.policy.registry import Registry
 
 if TYPE_CHECKING:
@@ -37,3 +40,25 @@ def _forget(store: Store, runs: Sequence[str], why: str) -> dict[str, Any]:
     removed = f" {', '.join(gone)} {'was' if len(gone) == 1 else 'were'} removed." if gone else ""
     text = f"Forgot {counted}.{removed} {said} In use: {registry.current}."
     return {"runs": list(runs), "removed": gone, "version": registry.current, "text": text}
+
+
+def remove(store: Store, runs: Sequence[str], say: Say = lambda line: None) -> list[str]:
+    """Remove RUNS for good: what the memory has of them, the versions that may hold something of them, and their history; gives the
+    versions. Nothing is trained before it returns: a learner is started that goes on without them.
+
+    A learner at work is waited for, which SAY is told. Raises UsageError, and removes nothing, when one of RUNS is at work."""
+    busy = [run_id for run_id in runs if store.run(run_id).status == "running"]
+    if busy:
+        raise UsageError(f"Run {busy[0]} is still running; stop it first. Nothing was removed.")
+    with only_learner(store, say):
+        registry, memory = Registry.of(store), Experience.of(store).memory
+        gone = still_held(store, runs)
+        for run_id in runs:
+            memory.forget(run_id)
+        for version in gone:
+            registry.retire(version, "it may hold something of a run that was removed", change="forgotten", remove=True)
+        for run_id in runs:
+            store.remove(run_id)
+    if gone:
+        spawn_after_run(store, "last")
+    return gone

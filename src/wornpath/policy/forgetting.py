@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -18,7 +19,7 @@ _LIKE_A_RUN = re.compile(r"\d{8}-")
 
 
 def runs_of(store: Store, what: str) -> list[str]:
-    """The ids of the runs that WHAT names: a task family, or else one run by the start of its id.
+    """The ids of the runs that WHAT names: a task family, or else one run by the start of its id, with its attempts where it holds several.
 
     Raises UsageError when it names neither."""
     if not what.strip():
@@ -30,11 +31,24 @@ def runs_of(store: Store, what: str) -> list[str]:
         if mine:
             return mine
         try:
-            return [store.run(what).run_id]
+            return with_attempts(store, store.run(what).run_id)
         except UsageError:
             known = ", ".join(sorted(set(families.values()))[:8]) or "none yet"
             raise UsageError(f"There is no run and no task family {what[:100]!r}; the families are: {known}.") from None
-    return [store.run(what).run_id]
+    return with_attempts(store, store.run(what).run_id)
+
+
+def with_attempts(store: Store, run_id: str) -> list[str]:
+    """RUN_ID, and the attempts that it holds together where it is a run of several: they did the work, and a person only knows its id."""
+    begun = next(iter(store.events(run_id, types=("run.started",), limit=1)), None)
+    options = (begun.data.get("options") or {}) if begun is not None else {}
+    if options.get("attempts", 1) == 1:
+        return [run_id]
+    whole = store.run(run_id)
+    ended = whole.finished or math.inf
+    mine = [info for info in store.runs() if info.parent == run_id and info.started <= ended]
+    # What goes on from the run has it as its parent too: it works in the folder itself, while attempts have copies.
+    return [run_id, *(info.run_id for info in mine if info.workspace != whole.workspace)]
 
 
 def tainted_runs(store: Store) -> list[str]:
@@ -61,5 +75,11 @@ def mark(store: Store, runs: Sequence[str], why: str) -> None:
 
 def spoiled(store: Store, registry: Registry, runs: Sequence[str]) -> list[str]:
     """The versions that may hold something of RUNS: those made here after the first of them began."""
-    began = min((store.run(run_id).started for run_id in runs), default=float("inf"))
+    began = min((store.run(run_id).started for run_id in runs), default=math.inf)
     return [v.version for v in registry.versions() if not v.removed and not v.imported and v.created >= began]
+
+
+def still_held(store: Store, runs: Sequence[str]) -> list[str]:
+    """The versions that may still hold something of RUNS: what never was experience, or was forgotten already, is in none."""
+    learnt = [info.run_id for info in map(store.run, runs) if info.counts and info.steps]
+    return spoiled(store, Registry.of(store), learnt)

@@ -11,6 +11,8 @@ from starlette.responses import Response
 
 from wornpath.core import EVENT_TYPES, RunStatus
 from wornpath.guard import ApprovalAnswer, Limits
+from wornpath.learn.forgetting import remove
+from wornpath.policy.forgetting import with_attempts
 from wornpath.policy.registry import Registry
 from wornpath.serve.bodies import checked, is_multipart, read_body, read_form
 from wornpath.serve.jobs import ENDED, Order, recorded_options
@@ -126,9 +128,12 @@ def limits_of(here: Service, run_id: str, given: LimitsBody) -> Limits | None:
 async def remove_run(request: Request) -> Response:
     here = service(request)
     found = here.run(path_text(request, "run"))
-    await here.at_rest(found, "cancel it first.")
-    await asyncio.to_thread(here.store.remove, found.run_id)
-    here.questions.forget(found.run_id)
+    runs = await asyncio.to_thread(with_attempts, here.reader, found.run_id)
+    for run_id in runs:
+        await here.at_rest(here.run(run_id), "cancel it first.")
+    await asyncio.to_thread(remove, here.store, runs)
+    for run_id in runs:
+        here.questions.forget(run_id)
     return Response(status_code=204)
 
 
@@ -211,7 +216,7 @@ OPERATIONS = (
     Operation("GET", "/runs", list_runs, "The runs, newest first", query=("query", "status", "limit", "before")),
     Operation("POST", "/runs", start_run, "Hand in a goal, with files as multipart/form-data", RunRequest, status=201),
     Operation("GET", "/runs/{run}", show_run, "One run: its goal, plan, outcome, artefacts and open questions"),
-    Operation("DELETE", "/runs/{run}", remove_run, "Forget a run; its workspace stays", status=204),
+    Operation("DELETE", "/runs/{run}", remove_run, "Forget a run and what it taught; its workspace stays", status=204),
     Operation("POST", "/runs/{run}/pause", pause_run, "Stop after the step in hand", status=202),
     Operation("POST", "/runs/{run}/cancel", cancel_run, "Stop at once and for good", status=202),
     Operation("POST", "/runs/{run}/resume", resume_run, "Go on, with other limits if need be", LimitsBody, status=202),

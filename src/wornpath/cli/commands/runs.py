@@ -70,23 +70,29 @@ def rm(
     runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="The runs to forget.", autocompletion=run_ids)],
     yes: Yes = False,
 ) -> None:
-    """Forget runs: their events, notes and kept files. The workspaces stay as they are."""
+    """Forget runs: their events, notes and kept files, what was learnt from them, and policy versions that may hold it. A run of several
+    attempts goes with all of them. The workspaces stay as they are."""
     from wornpath.cli import text as t
     from wornpath.cli.opening import open_store
     from wornpath.cli.output import note
     from wornpath.cli.terminal import confirm
     from wornpath.core import UsageError
+    from wornpath.learn.forgetting import remove
+    from wornpath.policy.forgetting import still_held, with_attempts
 
     with open_store() as store:
-        found = {info.run_id: info for info in (store.run(run) for run in runs)}
+        named = [store.run(run).run_id for run in runs]
+        found = {run_id: store.run(run_id) for one in named for run_id in with_attempts(store, one)}
         busy = [info.run_id for info in found.values() if info.status == "running"]
         if busy:
             raise UsageError(f"Run {busy[0]} is still running; stop it first. Nothing was removed.")
         for info in found.values():
             note(f"{info.run_id}  {info.status}  {t.clip(t.one_line(info.goal), 60)}")
+        held = still_held(store, list(found))
+        if held:
+            note(f"Policy {', '.join(held)} may hold something of {'it' if len(found) == 1 else 'them'}, and goes too.")
         confirm(f"Forget {t.plural(len(found), 'run')} for good?", yes=yes)
-        for run_id in found:
-            store.remove(run_id)
+        remove(store, list(found), note)
 
 
 def show(
