@@ -93,11 +93,12 @@ class Actor:
         try:
             completion = await request
         except WornpathError as error:
+            wasted = to_json(getattr(error, "usage", {}))  # answers that are of no use are paid, too
             self.session.record(
                 "model.called",
                 {
                     **data,
-                    "usage": {"calls": 1},
+                    "usage": {"calls": 1, **wasted},
                     "seconds": time.monotonic() - started,
                     "texts": [],
                     "error": str(error),

@@ -12,8 +12,8 @@ import pytest
 from agent_world import FINISH, Brain, Make, Person, act, chat, events, observations, offers, prompts, subtask, text_of
 
 from wornpath import AutoGPT
-from wornpath.core import Action, ModelAnswerError, ModelUnavailable, Observation, UsageError
-from wornpath.guard import ApprovalAnswer
+from wornpath.core import Action, ModelAnswerError, ModelUnavailable, Observation, Usage, UsageError
+from wornpath.guard import ApprovalAnswer, Limits
 from wornpath.store import Snapshot, SqliteStore
 from wornpath.tools import Tool, ToolContext, tool
 
@@ -292,6 +292,22 @@ def test_a_model_that_goes_away_leaves_a_run_to_resume(make: Make, work: Path, a
         result = resumed.run().result
     assert result.status == "unverified" and (work / "a.txt").read_text() == "some text\n"
     assert [e.type for e in events(agent)].count("plan.made") == 1
+
+
+def test_what_a_failed_call_cost_counts_towards_the_limits(make: Make, work: Path) -> None:
+    gone = ModelUnavailable("The endpoint answers nonsense; try later.")
+    gone.usage = Usage(900, 100, 0, 2, 0.5)  # type: ignore[attr-defined]
+    brain = Brain()
+    brain.lists["plan"] = [gone]
+    agent = make(brain=brain)
+    with pytest.raises(ModelUnavailable):
+        agent.run()
+    (called,) = events(agent, "model.called")
+    assert called.data["usage"] == {"prompt": 900, "completion": 100, "calls": 2, "cost_usd": 0.5}
+    for limits, kind in ((Limits(max_tokens=1000), "tokens"), (Limits(max_cost=0.5), "cost_usd")):
+        with again(agent, Brain(), limits=limits) as resumed:
+            assert resumed.run().result.status == "budget"
+        assert events(agent, "budget.reached")[-1].data["kind"] == kind
 
 
 def test_a_model_that_goes_away_during_a_new_plan_still_makes_it(make: Make) -> None:

@@ -11,7 +11,7 @@ from wornpath.envs.checker import check_env
 from wornpath.envs.explorer import Explorer
 from wornpath.envs.file_finding import FileFinding, Folder
 from wornpath.envs.file_finding_rules import heuristic, teacher
-from wornpath.envs.names import DEV_FAMILIES, FAMILIES, GOALS, NAMES, SETTINGS, TRAIN_FAMILIES
+from wornpath.envs.names import DEV_FAMILIES, FAMILIES, GOALS, NAMES, SETTINGS, TRAIN_FAMILIES, Split
 from wornpath.envs.situation import Tracker, action_text
 from wornpath.envs.trees import MAX_FILES, MIN_FILES, grow
 from wornpath.learn.evaluation import RulePolicy, evaluate, random_policy
@@ -52,6 +52,16 @@ def test_trees_have_the_promised_size_and_every_fact_is_in_its_file_alone() -> N
                     for line in files[fact.path].split("\n")
                 ), fact
         assert (files, facts) == grow(seed, split, language)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("split", "seed"), [("train", 34), ("train", 13), ("dev", 38), ("test", 43)])
+def test_every_function_is_in_a_file_of_its_own(split: Split, seed: int) -> None:
+    """In these trees two are drawn for the same path."""
+    files, facts = grow(seed, split, "zh" if seed % 2 else "en")
+    found = [fact for fact in facts if fact.family == "code"]
+    assert len({fact.path for fact in found}) == len(found)
+    for fact in found:
+        assert f"def {fact.slots['function']}(" in files[fact.path]
 
 
 def test_train_dev_and_test_share_no_name_no_sentence_and_not_all_families() -> None:

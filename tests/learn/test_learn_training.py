@@ -223,6 +223,57 @@ def test_resuming_what_is_not_there_or_another_run_is_refused(tmp_path: Path) ->
         train(make, "dqn", episodes=9, out=tmp_path, seed=1, resume=True)
 
 
+def test_a_fresh_start_leaves_nothing_of_an_older_run_to_resume(tmp_path: Path) -> None:
+    common: dict[str, Any] = {"config": QUICK["dqn"][1], "evaluate_every": 4, "evaluation_episodes": 2, "patience": 9}
+    train(make, "dqn", episodes=8, out=tmp_path, **common)
+    assert (tmp_path / "best").is_dir()
+
+    def kill(row: dict[str, Any]) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(make, "dqn", episodes=8, out=tmp_path, progress=kill, **common)
+    assert not (tmp_path / "best").exists() and not list(tmp_path.glob("checkpoint*"))
+    with pytest.raises(UsageError, match="no checkpoint"):
+        train(make, "dqn", episodes=8, out=tmp_path, resume=True, **common)
+
+
+class Rooms(Boxes):
+    """The same by another name."""
+
+
+def test_resuming_with_another_environment_or_configuration_is_refused(tmp_path: Path) -> None:
+    train(make, "dqn", episodes=5, out=tmp_path, config=DQNConfig(hidden=(32,)))
+    with pytest.raises(UsageError, match="with environment Boxes, not Rooms; resume it with that"):
+        train(lambda seed: Rooms(), "dqn", episodes=9, out=tmp_path, config=DQNConfig(hidden=(32,)), resume=True)
+    with pytest.raises(UsageError, match=r"with learning_rate 0\.\d+, not 0\.125;"):
+        config = DQNConfig(hidden=(32,), learning_rate=0.125)
+        train(make, "dqn", episodes=9, out=tmp_path, config=config, resume=True)
+    state = json.loads((tmp_path / "checkpoint.json").read_text())
+    del state["settings"]  # as older releases wrote it
+    (tmp_path / "checkpoint.json").write_text(json.dumps(state))
+    policy = train(make, "dqn", episodes=9, out=tmp_path, config=DQNConfig(hidden=(32,)), resume=True)
+    assert policy.version == "dqn-s0-e9"
+
+
+@pytest.mark.parametrize(("patience", "first"), [(0, 1_000_000), (2, 2_000_000)])
+def test_a_policy_is_not_chosen_on_the_draws_it_is_tested_on(patience: int, first: int) -> None:
+    """What only reports has the draws of `evaluate`, what stops the training has its own."""
+    seeds: list[int] = []
+
+    class Noted(Boxes):
+        def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
+            seeds.append(seed or 0)
+            return super().reset(seed=seed, options=options)
+
+    options: dict[str, Any] = {"evaluate_every": 2, "evaluation_episodes": 3, "patience": patience}
+    policy = train(lambda seed: Noted(), "dqn", episodes=2, config=QUICK["dqn"][1], **options)
+    assert [seed for seed in seeds if seed >= 1_000_000] == [first, first + 1, first + 2]
+    seeds.clear()
+    evaluate(policy, lambda seed: Noted(), episodes=3)
+    assert seeds == [1_000_000, 1_000_001, 1_000_002]
+
+
 def test_without_pytorch_one_sentence_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     import sys
 

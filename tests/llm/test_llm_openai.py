@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from mock_server import MockServer, Reply, refusal
 
-from wornpath.core import ModelAnswerError, ModelUnavailable, UsageError
+from wornpath.core import ModelAnswerError, ModelUnavailable, Usage, UsageError
 from wornpath.llm import OpenAIChat
 from wornpath.llm.capabilities import CapabilityCache
 from wornpath.llm.pricing import Price
@@ -247,6 +247,44 @@ async def test_an_endpoint_that_overlooks_stream(server: MockServer, make: Make)
     assert (await make().complete(ASK, on_text=lambda text: None)).text == "ok"
 
 
+NO_STREAM = refusal("Your organization must be verified to stream this model.", "stream", code="unsupported_value")
+
+
+@pytest.mark.parametrize("message", [NO_STREAM, refusal("Streaming is not supported"), refusal("Bad request")])
+async def test_an_endpoint_that_refuses_streams_gives_its_text_as_one_piece(
+    server: MockServer, make: Make, message: Reply
+) -> None:
+    server.answer = lambda body: message if body.get("stream") else "A whole story"
+    cache = CapabilityCache()
+    chat, pieces = make(capabilities=cache), list[str]()
+    completion = await chat.complete(ASK, on_text=pieces.append)
+    assert completion.text == "A whole story" and pieces == ["A whole story"]
+    assert completion.tries == len(server.requests) <= 3
+    server.requests.clear()
+    await chat.complete(ASK, on_text=pieces.append)
+    assert [request.get("stream") for request in server.requests] == [None]  # it is known now
+    known = cache.get(server.base_url, "mock")
+    assert known is not None and known.logprobs and known.temperature
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        refusal("Unknown parameter: stream_options", "stream_options.include_usage"),
+        refusal("stream_options is not supported"),
+        refusal("'stream_options' is only for a stream"),
+    ],
+)
+async def test_a_complaint_about_stream_options_leaves_the_stream(
+    server: MockServer, make: Make, message: Reply
+) -> None:
+    server.answer = lambda body: message if "stream_options" in body else "A whole story"
+    pieces: list[str] = []
+    await make().complete(ASK, on_text=pieces.append)
+    assert len(pieces) > 2 and "".join(pieces) == "A whole story"
+    assert [request.get("stream") for request in server.requests] == [True, True]
+
+
 async def test_cancelling_ends_the_request(server: MockServer, make: Make) -> None:
     server.plan(Reply(hang=True))
     task = asyncio.create_task(make().complete(ASK))
@@ -279,7 +317,7 @@ async def test_without_n_there_are_calls_at_once(server: MockServer, make: Make)
     first = await chat.complete(ASK, n=3)
     assert first.texts == ("ok",) * 3
     assert first.usage.calls == 3
-    assert len(server.requests) == 4
+    assert first.tries == len(server.requests) == 4
     await chat.complete(ASK, n=2)
     assert len(server.requests) == 6  # it is known now
     await make(capabilities=cache).complete(ASK, n=2)
@@ -301,6 +339,73 @@ async def test_one_failure_of_several_calls_is_the_failure(server: MockServer, m
     server.plan(refusal("n is not supported", "n"), Reply(), Reply(status=401))
     with pytest.raises(ModelUnavailable, match="refuses the key"):
         await make().complete(ASK, n=3)
+
+
+async def test_what_the_others_cost_is_known_when_one_of_several_calls_fails(server: MockServer, make: Make) -> None:
+    server.plan(refusal("n is not supported", "n"), Reply(), Reply(status=401), Reply())
+    with pytest.raises(ModelUnavailable, match="refuses the key") as caught:
+        await make(prices={"mock": Price(input=10.0, output=100.0, cached=1.0)}).complete(ASK, n=3)
+    usage = caught.value.usage  # type: ignore[attr-defined]
+    assert (usage.prompt, usage.completion, usage.calls) == (40, 10, 2)
+    assert usage.cost_usd == pytest.approx(2 * (16 * 10 + 4 * 1 + 5 * 100) / 1e6)
+    assert caught.value.tries == len(server.requests) == 4
+
+
+async def test_cancelling_several_calls_ends_them_all(server: MockServer, make: Make) -> None:
+    server.plan(refusal("n is not supported", "n"), Reply(hang=True), Reply(hang=True), Reply(hang=True))
+    task = asyncio.create_task(make().complete(ASK, n=3))
+    async with asyncio.timeout(5):
+        while len(server.requests) < 4:
+            await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    async with asyncio.timeout(5):
+        while server.cancelled < 3:
+            await asyncio.sleep(0)
+
+
+PAID = {"choices": [], "usage": {"prompt_tokens": 1000, "completion_tokens": 500}}
+PAID_STREAM = b"".join(
+    b"data: " + json.dumps(chunk).encode() + b"\n\n"
+    for chunk in ({"choices": [{"index": 0, "delta": {"content": "hal"}}]}, PAID)
+)
+
+
+@pytest.mark.parametrize(
+    "wasted",
+    [
+        Reply(body=PAID),
+        Reply(body={**PAID, "error": {"message": "upstream is down", "code": 502}}),
+        Reply(body=PAID_STREAM, headers={"content-type": "text/event-stream"}),
+    ],
+    ids=["no choices", "an error", "half a stream"],
+)
+async def test_answers_that_are_of_no_use_are_paid_too(server: MockServer, make: Make, wasted: Reply) -> None:
+    on_text = None if isinstance(wasted.body, dict) else lambda text: None
+    server.plan(wasted, Reply(status=500), Reply())
+    completion = await make().complete(ASK, on_text=on_text)
+    assert completion.text == "ok" and completion.tries == 3
+    assert completion.usage == Usage(1020, 505, 4, 2)
+    server.answer = lambda body: Reply(body=PAID)
+    with pytest.raises(ModelUnavailable) as caught:
+        await make(retries=1).complete(ASK)
+    assert caught.value.usage == Usage(2000, 1000, 0, 2)  # type: ignore[attr-defined]
+    assert caught.value.tries == 2
+
+
+async def test_what_was_spent_on_thinking_and_on_the_first_of_several_is_in_the_fault(
+    server: MockServer, make: Make
+) -> None:
+    server.plan(Reply(("",), finish_reason="length"), Reply(status=401))
+    with pytest.raises(ModelUnavailable) as caught:
+        await make().complete(ASK)
+    assert (caught.value.usage, caught.value.tries) == (Usage(20, 5, 4, 1), 2)  # type: ignore[attr-defined]
+    one = {"choices": [{"message": {"content": "first"}}], "usage": {"prompt_tokens": 7, "completion_tokens": 1}}
+    server.plan(Reply(body=one), Reply(status=401), Reply(status=401))
+    with pytest.raises(ModelUnavailable) as caught:
+        await make().complete(ASK, n=3)  # it overlooks `n`
+    assert (caught.value.usage, caught.value.tries) == (Usage(7, 1, 0, 1), 3)  # type: ignore[attr-defined]
 
 
 async def test_without_schemas_the_schema_goes_into_the_prompt(server: MockServer, make: Make) -> None:

@@ -62,7 +62,7 @@ def simulated(rate: float, n: int, rng: random.Random) -> Outcomes:
 
 
 def test_the_canary_keeps_its_error_bounds() -> None:
-    """With a long baseline the chance to promote what is worse by DELTA is at most 5.3 %, to refuse what is as good 10 %."""
+    """With a long baseline the chance to promote what is worse by DELTA is at most 5.6 %, to refuse what is as good 10.5 %."""
     rng, rate = random.Random(0), 0.75
     baseline = [("f", i % 4 != 0) for i in range(2000)]
     decided = {"same": [0, 0], "worse": [0, 0]}
@@ -71,9 +71,17 @@ def test_the_canary_keeps_its_error_bounds() -> None:
             ruling = trials.canary(simulated(real, 300, rng), baseline)
             decided[name][0] += ruling.decision == "promote"
             decided[name][1] += ruling.decision == "refuse"
-    assert decided["worse"][0] / 1500 < 0.053 + 0.018  # three standard errors
-    assert decided["same"][1] / 1500 < 0.10 + 0.024
+    assert decided["worse"][0] / 1500 < trials.PROMOTED + 0.018  # three standard errors
+    assert decided["same"][1] / 1500 < trials.REFUSED + 0.024
     assert decided["same"][0] / 1500 > 0.85
+
+
+@pytest.mark.parametrize(("met", "threshold", "error"), [(True, "promote_at", 0.0556), (False, "refuse_at", 0.1053)])
+def test_a_ruling_names_the_error_that_its_threshold_allows(met: bool, threshold: str, error: float) -> None:
+    """Wald: the chance of a wrong ruling is at most exp(-|threshold|)."""
+    ruling = trials.canary([("f", met)] * 60, [("f", i % 4 != 0) for i in range(200)])
+    assert math.exp(-abs(ruling.figures[threshold])) == pytest.approx(error, abs=1e-4)
+    assert f"error at most {100 * error:.1f} %" in ruling.why
 
 
 def test_the_canary_waits_for_something_to_compare_with() -> None:

@@ -171,7 +171,10 @@ def _code(t: _Tree, service: str) -> None:
     for verb in t.rng.sample(t.names.verbs, 3):
         noun = t.rng.choice(("rate", "order", "table", "token", "batch", "label", "price"))
         function = f"{verb}_{noun}_{t.rng.randint(1, 99)}"
-        module = f"m{t.rng.randint(100, 999)}"
+        number = t.rng.randint(100, 999)
+        while f"src/m{number}/{noun}s.py" in t.files:  # another function is there, and would be lost
+            number += 1
+        module = f"m{number}"
         path = t.add(f"src/{module}/{noun}s.py", f"def {function}(value):", "    return value")
         t.add(f"src/{module}/main.py", f"from {module}.{noun}s import {function}", f"print({function}(1))")
         t.add(f"tests/test_{module}.py", f"from {module}.{noun}s import {function}", f"assert {function}(2) == 2")

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,7 +21,7 @@ from wornpath.envs.situation import Situation, check_reward
 from wornpath.learn import checkpoint
 from wornpath.learn.dqn import DQN, DQNConfig
 from wornpath.learn.encode import Encoder, MakeEnv, shape_of
-from wornpath.learn.evaluation import EvaluationReport, evaluate, outcome_of
+from wornpath.learn.evaluation import TEST_SEED, EvaluationReport, evaluate, outcome_of
 from wornpath.learn.hindsight import relabelled
 from wornpath.learn.inputs import Inputs, Step
 from wornpath.learn.learner import Learner, draw
@@ -54,11 +55,14 @@ class TrainOptions:
     """Episodes between evaluations; 0: none."""
     evaluation_episodes: int = 50
     patience: int = 0
-    """Evaluations without improvement after which training stops and the best policy is returned; 0: never."""
+    """Evaluations without improvement after which training stops and the best policy is returned; 0: never. These evaluations have draws of
+    their own (CHOOSING_SEED); of an environment with folds, the test environment should then be its dev fold."""
     checkpoint_every: int = 50
     """Episodes between checkpoints, when there is a folder to write to."""
 
 
+CHOOSING_SEED = 2_000_000
+"""From here on are the draws of evaluations that choose the policy, which is tested on those from TEST_SEED on."""
 _KEPT = ("episode", "return", "success", "demonstration")
 
 
@@ -262,8 +266,9 @@ class Trainer:
             return False
         counted = Evidence.from_dict(self.evidence.as_dict())  # as it is now: the table goes on counting
         policy = self.learner.policy(counted, versions.version_name(self.algorithm, o.seed, self.run.episode))
+        seed = CHOOSING_SEED if o.patience else TEST_SEED
         report: EvaluationReport = evaluate(
-            policy, self._make_test, episodes=o.evaluation_episodes, max_steps=o.max_steps
+            policy, self._make_test, episodes=o.evaluation_episodes, seed=seed, max_steps=o.max_steps
         )
         row = {
             "evaluation": True,
@@ -293,8 +298,14 @@ class Trainer:
         run = {"episode": self.run.episode, "steps": self.run.steps, "waited": self.run.waited}
         if math.isfinite(self.run.best):
             run["best"] = self.run.best  # type: ignore[assignment]
-        whole = {"learner": state, "demo_keys": keys, "evidence": self.evidence.as_dict(), "algorithm": self.algorithm}
-        checkpoint.write(self.out, arrays, {**run, **whole, "seed": self.options.seed, "rows": self.run.rows})
+        whole: dict[str, Any] = {
+            "learner": state,
+            "demo_keys": keys,
+            "evidence": self.evidence.as_dict(),
+            "algorithm": self.algorithm,
+        }
+        whole |= {"seed": self.options.seed, "rows": self.run.rows, "settings": self._settings()}
+        checkpoint.write(self.out, arrays, {**run, **whole})
 
     def _restore(self) -> None:
         if self.out is None:
@@ -305,6 +316,7 @@ class Trainer:
                 f"{self.out} holds a run of {state['algorithm']} with seed {state['seed']}; "
                 "resume it with those, or use another folder."
             )
+        self._check_same(state.get("settings", {}))  # an older release kept none
         self.learner.restore(arrays, state["learner"])
         self.evidence.update_from(state["evidence"])
         lines = (self.out / "metrics.jsonl").read_text(encoding="utf-8").splitlines()[: state["rows"]]
@@ -317,16 +329,40 @@ class Trainer:
         if (self.out / "best").is_dir() and self.options.patience:
             self.best = versions.load(self.out / "best")
 
+    def _settings(self) -> dict[str, Any]:
+        """What a run must have in common with the one that it goes on from, as JSON."""
+        settings: dict[str, Any] = json.loads(json.dumps(asdict(self.learner.config)))
+        return {"environment": _name(self.env), **settings}
+
+    def _check_same(self, before: dict[str, Any]) -> None:
+        """Raises UsageError when the checkpoint's settings BEFORE are not this run's; those that it does not name pass."""
+        odd = [(k, before[k], now) for k, now in self._settings().items() if k in before and before[k] != now]
+        if odd:
+            name, was, now = odd[0]
+            raise UsageError(
+                f"{self.out} holds a run with {name} {was}, not {now}; resume it with that, or use another folder."
+            )
+
 
 def episode_seed(seed: int, index: int) -> int:
     """The seed that episode INDEX of a run with SEED is reset with; below the test seeds."""
     return int(np.random.default_rng([seed, index, 7]).integers(0, 1_000_000))
 
 
+def _name(env: Any) -> str:
+    """What ENV is called: its Gymnasium id, else its class."""
+    known = getattr(getattr(env, "spec", None), "id", None)
+    return str(known) if known else type(getattr(env, "unwrapped", env)).__qualname__
+
+
 def _begin_in(out: Path) -> None:
-    """Make the folder OUT with an empty record of the training. Raises UsageError."""
+    """Make the folder OUT with an empty record of the training, and nothing left of another that could be resumed. Raises UsageError."""
     try:
         out.mkdir(parents=True, exist_ok=True)
+        for old in (out / checkpoint.STATE, *out.glob("checkpoint-*.safetensors")):
+            old.unlink(missing_ok=True)
+        if (out / "best").exists():
+            shutil.rmtree(out / "best")
         (out / "metrics.jsonl").write_text("", encoding="utf-8")
     except FileExistsError:
         raise UsageError(f"{out} is a file, no folder to train in; name another with --out.") from None

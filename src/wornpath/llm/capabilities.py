@@ -34,6 +34,7 @@ class Capabilities:
     schema: SchemaMode = "strict"
     temperature: bool = True
     stop: bool = True
+    stream: bool = True
     stream_usage: bool = True
     token_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     reasoning: bool = False
@@ -42,6 +43,7 @@ class Capabilities:
 # In the order in which they are given up when the endpoint does not say what it minds.
 _OPTIONS: Mapping[str, re.Pattern[str]] = {
     "stream_options": re.compile(r"stream_options|include_usage"),
+    "stream": re.compile(r"\bstream(?:ing|ed)?\b"),
     "logprobs": re.compile(r"log_?prob"),
     "response_format": re.compile(
         r"response_format|json_?schema|json_?object|json mode|structured output|grammar|\bschema\b"

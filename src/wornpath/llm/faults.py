@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal
 
-from wornpath.core import ModelAnswerError, ModelUnavailable, WornpathError
+from wornpath.core import ModelAnswerError, ModelUnavailable, Usage, WornpathError
 
 Kind = Literal["status", "timeout", "connection", "garbage", "large"]
 _TRANSIENT = frozenset((408, 409, 425, 429))
@@ -67,7 +67,9 @@ class Fault(Exception):
         )
         self.tries = 1
         self.sent = 1
-        """All requests that were sent in vain, other forms of the same request among them."""
+        """All requests that were sent, other forms of the same request and calls beside it among them."""
+        self.usage = Usage()
+        """What these requests cost all the same, as far as the endpoint said so."""
 
     @property
     def too_long(self) -> bool:
@@ -127,9 +129,10 @@ class Fault(Exception):
         )
 
     def for_people(self, where: str, model: str, key: str) -> WornpathError:
-        """The error to raise: WHERE is the base URL, KEY what must not be shown."""
+        """The error to raise: WHERE is the base URL, KEY what must not be shown. It has this fault's `usage`, for the budget."""
         error = self._for_people(where, model, key)
         error.tries = self.sent
+        error.usage = self.usage  # type: ignore[union-attr]
         return error
 
     def _for_people(self, where: str, model: str, key: str) -> ModelAnswerError | ModelUnavailable:

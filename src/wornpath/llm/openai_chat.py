@@ -15,7 +15,7 @@ from wornpath.llm.capabilities import Capabilities, CapabilityCache, adapt
 from wornpath.llm.chat import Completion, Message, Sizes
 from wornpath.llm.faults import Fault
 from wornpath.llm.pricing import Price, price_of
-from wornpath.llm.wire import Request, Streamed, joined, read_answer
+from wornpath.llm.wire import Request, Streamed, joined, read_answer, told_usage
 
 OPENAI_URL = "https://api.openai.com/v1"
 _LONGEST_WAIT = 120.0
@@ -74,9 +74,11 @@ class OpenAIChat:
         stop: Sequence[str] | None = None,
         on_text: Callable[[str], None] | None = None,
     ) -> Completion:
-        """As `Chat` has it. Under a schema the pieces that ON_TEXT gets are as the endpoint sends them.
+        """As `Chat` has it. Under a schema the pieces that ON_TEXT gets are as the endpoint sends them; where it does not stream, the
+        text comes as one piece.
 
-        Raises ModelUnavailable when the endpoint cannot be used, ModelAnswerError when the prompt is too long for the model.
+        Raises ModelUnavailable when the endpoint cannot be used, ModelAnswerError when the prompt is too long for the model. Either
+        has `usage`: what the requests cost that were answered all the same.
         """
         request = Request(messages, schema, max(n, 1), max_tokens, temperature, stop, on_text if n == 1 else None)
         known = self._known or self._cache.get(self.base_url, self.model) or self._first_guess()
@@ -106,7 +108,6 @@ class OpenAIChat:
             try:
                 wait = self._wait(fault, attempt)
             except Fault:
-                fault.sent = attempt
                 raise fault.for_people(clients.shown(self.base_url), self.audio_model, self._key) from None
             await asyncio.sleep(wait)
 
@@ -119,67 +120,89 @@ class OpenAIChat:
         return Capabilities(token_field="max_completion_tokens" if self.base_url == OPENAI_URL else "max_tokens")
 
     async def _ask(self, request: Request, can: Capabilities) -> tuple[Completion, Capabilities]:
-        """The completion, and what has been learnt on the way to it."""
+        """The completion, and what has been learnt on the way to it. A Fault that it raises has the usage of all that was sent."""
+        had: list[Completion] = []
         spent, sent = Usage(), 0
         while True:
-            if request.n > 1 and not can.n:
-                return await self._several(request, can)
-            body = request.body(self.model, can)
+            several = request.n > 1 and not can.n
+            body = {} if several else request.body(self.model, can)
             try:
-                completion = await self._send(request, body)
+                if several:
+                    completion, can = await self._several(request, can)
+                else:
+                    completion = await self._send(request, body)
             except Fault as fault:
-                sent += fault.tries
-                fault.sent = sent
+                spent, sent = spent + fault.usage, sent + fault.sent
+                fault.usage, fault.sent = spent, sent
                 weaker = adapt(can, body, fault.detail, fault.param) if fault.refused_option else None
                 if weaker is None or weaker == can:
                     raise
                 can = weaker
                 continue
-            sent += completion.tries
-            completion = replace(completion, usage=completion.usage + spent, tries=sent)
+            spent, sent = spent + completion.usage, sent + completion.tries
             if completion.finish_reason == "length" and not any(completion.texts) and not can.reasoning:
-                can, spent = replace(can, reasoning=True), completion.usage
+                can = replace(can, reasoning=True)
                 continue  # all of max_tokens went into thinking
-            if len(completion.texts) >= request.n:
-                return completion, can
+            had.append(completion)
+            missing = request.n - len(completion.texts)
+            if missing <= 0:
+                return replace(joined(had), usage=spent, tries=sent), can
             can = replace(can, n=False)  # it overlooked `n`
-            more, can = await self._several(replace(request, n=request.n - len(completion.texts)), can)
-            return joined([completion, more]), can
+            request = replace(request, n=missing, one_of_several=True)
 
     async def _several(self, request: Request, can: Capabilities) -> tuple[Completion, Capabilities]:
-        """The n completions by as many calls at once, for an endpoint without `n`."""
+        """The n completions by as many calls at once, for an endpoint without `n`. All are waited for, even when one fails: what the
+        others cost is known only then."""
         single = replace(request, n=1, one_of_several=True)
-        try:
-            async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(self._ask(single, can)) for _ in range(request.n)]
-        except ExceptionGroup as several:
-            raise several.exceptions[0] from None
-        results = [task.result() for task in tasks]
-        return joined([completion for completion, _ in results]), results[0][1]
+        results = await asyncio.gather(*(self._ask(single, can) for _ in range(request.n)), return_exceptions=True)
+        made: list[tuple[Completion, Capabilities]] = []
+        faults: list[Fault] = []
+        for result in results:
+            if isinstance(result, Fault):
+                faults.append(result)
+            elif isinstance(result, BaseException):
+                raise result  # no fault of the endpoint's
+            else:
+                made.append(result)
+        if faults:
+            usage = sum([fault.usage for fault in faults] + [part.usage for part, _ in made], Usage())
+            sent = sum(fault.sent for fault in faults) + sum(part.tries for part, _ in made)
+            faults[0].usage, faults[0].sent = usage, sent
+            raise faults[0]
+        return joined([part for part, _ in made]), made[0][1]
 
     async def _send(self, request: Request, body: dict[str, Any]) -> Completion:
         """The endpoint's answer to BODY, which is REQUEST in its terms. Raises Fault when it fails for good."""
-        attempt = 0
+        attempt, spent, shown = 0, Usage(), False
         while True:
             streamed = Streamed(request.on_text) if "stream" in body else None
+            answer: Any = None
             try:
                 async with asyncio.timeout(5 * self.timeout):
                     answer = await self._attempt(body, streamed)
-                return replace(read_answer(answer, request, self.model, self.price), tries=attempt + 1)
+                completion = read_answer(answer, request, self.model, self.price)
+                break
             except Exception as error:
                 fault = Fault.of(error)
                 if fault is None:
                     raise
             attempt += 1
+            told = {"usage": streamed.usage} if streamed is not None else answer
+            spent += told_usage(told, request.messages, self.price)
+            fault.usage = spent
             wait = self._wait(fault, attempt)
             if streamed is not None and (fault.kind != "status" or streamed.began):
                 # The endpoint may not know streams; and what was shown cannot be taken back, so the next attempt is quiet.
                 body = {key: value for key, value in body.items() if key not in ("stream", "stream_options")}
+                shown = streamed.began
             await asyncio.sleep(wait)
+        if request.on_text is not None and streamed is None and completion.text and not shown:
+            request.on_text(completion.text)
+        return replace(completion, usage=completion.usage + spent, tries=attempt + 1)
 
     def _wait(self, fault: Fault, attempt: int) -> float:
         """Seconds to wait after attempt number ATTEMPT, which ended in FAULT. Raises FAULT where another is not worth it."""
-        fault.tries = attempt
+        fault.tries = fault.sent = attempt
         wait = fault.retry_after or min(8.0, self.backoff * 2 ** (attempt - 1)) * random.uniform(0.75, 1.0)
         if attempt > self.retries or not fault.transient or wait > _LONGEST_WAIT:
             raise fault
@@ -187,19 +210,14 @@ class OpenAIChat:
 
     async def _attempt(self, body: dict[str, Any], streamed: Streamed | None) -> Any:
         client = clients.acquire(self, self.base_url, self._key, self.timeout, self.max_bytes)
-        data: Any
         if streamed is None:
-            data = await client.post("/chat/completions", body=body, cast_to=object)
-        else:
-            from openai import AsyncStream
+            return await client.post("/chat/completions", body=body, cast_to=object)
+        from openai import AsyncStream
 
-            stream = await client.post(
-                "/chat/completions", body=body, cast_to=object, stream=True, stream_cls=AsyncStream[object]
-            )
-            async with stream:
-                async for chunk in stream:
-                    streamed.add(chunk)
-            data = streamed.whole()
-        if isinstance(data, dict) and data.get("error"):
-            raise Fault.of_body(data["error"])
-        return data
+        stream = await client.post(
+            "/chat/completions", body=body, cast_to=object, stream=True, stream_cls=AsyncStream[object]
+        )
+        async with stream:
+            async for chunk in stream:
+                streamed.add(chunk)
+        return streamed.whole()

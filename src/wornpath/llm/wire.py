@@ -44,7 +44,7 @@ class Request:
             body["logprobs"] = True
         if self.stop and can.stop:
             body["stop"] = list(self.stop)
-        if self.on_text is not None:
+        if self.on_text is not None and can.stream:
             body["stream"] = True
             if can.stream_usage:
                 body["stream_options"] = {"include_usage": True}
@@ -95,7 +95,9 @@ def _closed(schema: Any) -> bool:
 
 
 def read_answer(data: Any, request: Request, model: str, price: Price | None) -> Completion:
-    """The completion in an endpoint's answer. Raises ValueError when DATA is none."""
+    """The completion in an endpoint's answer. Raises ValueError when DATA is none, Fault when it reports an error with status 200."""
+    if isinstance(data, dict) and data.get("error"):
+        raise Fault.of_body(data["error"])
     choices = data.get("choices") if isinstance(data, Mapping) else None
     if not isinstance(choices, list) or not choices:
         raise ValueError("no choices")
@@ -166,6 +168,12 @@ def read_usage(record: Any, messages: Sequence[Message], texts: Sequence[str], p
     return Usage(prompt, completion, cached, 1, float(cost))
 
 
+def told_usage(answer: Any, messages: Sequence[Message], price: Price | None) -> Usage:
+    """What an ANSWER that cannot be used says it cost; nothing where it does not say."""
+    record = answer.get("usage") if isinstance(answer, Mapping) else None
+    return read_usage(record, messages, (), price) if isinstance(record, Mapping) and record else Usage()
+
+
 def _number(value: Any) -> int | None:
     return int(value) if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 1e12 else None
 
@@ -189,7 +197,8 @@ class Streamed:
         self._on_text = on_text
         self._parts: list[str] = []
         self._finish: str | None = None
-        self._usage: Any = None
+        self.usage: Any = None
+        """What the endpoint says the answer cost, once it has said so."""
 
     @property
     def began(self) -> bool:
@@ -198,7 +207,7 @@ class Streamed:
     def add(self, chunk: Any) -> None:
         if not isinstance(chunk, Mapping):
             raise ValueError("a chunk that is no object")
-        self._usage = chunk.get("usage") or self._usage
+        self.usage = chunk.get("usage") or self.usage
         choices = chunk.get("choices")
         for choice in choices if isinstance(choices, list) else ():
             if not isinstance(choice, Mapping) or choice.get("index", 0) != 0:
@@ -216,4 +225,4 @@ class Streamed:
         if self._finish is None:
             raise Fault("connection", "the stream ended halfway")
         message = {"role": "assistant", "content": "".join(self._parts)}
-        return {"choices": [{"message": message, "finish_reason": self._finish}], "usage": self._usage}
+        return {"choices": [{"message": message, "finish_reason": self._finish}], "usage": self.usage}

@@ -7,9 +7,9 @@ tokens without losing a pair more than it wins. Refused when it loses on success
 
 **Canary** (a share of the real runs is given to the candidate): Wald's sequential test of H1, "its success is worse by
 DELTA", against H0, "it is as good", where "as good" is the rate of the version in use in the same task family. Stops at
-log B = log(β/(1−α)) or log A = log((1−β)/α). By Wald's bounds at most α' ≤ β/(1−α) = 5.3 % of candidates that are worse by
-DELTA or more are promoted, and at most α = 10 % of those as good are refused, given the rates of the version in use, which
-are estimated from its own runs (shrunk towards their mean). Ref.: Wald, Sequential Analysis (1947), section 3.2.
+log B = log(β/(1−α)) or log A = log((1−β)/α). By Wald's bounds at most B = 5.6 % of candidates that are worse by DELTA or
+more are promoted, and at most 1/A = 10.5 % of those as good are refused, given the rates of the version in use, which are
+estimated from its own runs (shrunk towards their mean). Ref.: Wald, Sequential Analysis (1947), section 3.2.
 
 **Rollback**: a CUSUM of the same likelihood ratio over the runs since the promotion (Page 1954). With threshold h its mean
 time to a false alarm is at least exp(h) = 100 runs (Lorden 1971); with a baseline of .8 it
@@ -26,7 +26,9 @@ from typing import Literal
 Decision = Literal["promote", "refuse", "undecided"]
 
 ALPHA, BETA = 0.10, 0.05
-"""Chance to refuse a candidate as good, and to promote one worse by DELTA."""
+"""Chance to refuse a candidate as good, and to promote one worse by DELTA, if the evidence met the thresholds exactly."""
+REFUSED, PROMOTED = ALPHA / (1 - BETA), BETA / (1 - ALPHA)
+"""Wald's bounds on these chances, as the evidence goes beyond the thresholds: 10.5 % and 5.6 %."""
 DELTA = 0.2
 """Loss of success that a canary is to find."""
 DROP = 0.3
@@ -119,7 +121,7 @@ def evidence_of_loss(met: bool, rate: float, drop: float) -> float:
 def canary(outcomes: Sequence[tuple[str, bool]], baseline: Sequence[tuple[str, bool]]) -> Ruling:
     """The ruling on a candidate by its OUTCOMES (family, met), in order, against those of the version in use."""
     rates, mean, known = baseline_rates(baseline)
-    low, high = math.log(BETA / (1 - ALPHA)), math.log((1 - BETA) / ALPHA)
+    low, high = math.log(PROMOTED), -math.log(REFUSED)
     total, met, used = 0.0, 0, 0
     decision: Decision = "undecided"
     if known >= MIN_BASELINE:
@@ -141,8 +143,8 @@ def canary(outcomes: Sequence[tuple[str, bool]], baseline: Sequence[tuple[str, b
     if known < MIN_BASELINE:
         return Ruling("undecided", f"the version in use has only {known} judged runs to compare with", figures)
     why = {
-        "promote": f"{said}: not worse by {DELTA:.0%} (sequential test, error 5 %)",
-        "refuse": f"{said}: worse by {DELTA:.0%} or more (sequential test, error 10 %)",
+        "promote": f"{said}: not worse by {DELTA:.0%} (sequential test, error at most {100 * PROMOTED:.1f} %)",
+        "refuse": f"{said}: worse by {DELTA:.0%} or more (sequential test, error at most {100 * REFUSED:.1f} %)",
         "undecided": f"{said}; more runs are needed",
     }[decision]
     return Ruling(decision, why, figures)
