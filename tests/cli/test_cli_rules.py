@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -57,6 +58,15 @@ def test_rules_are_added_listed_and_revoked(inside: Inside) -> None:
 )
 def test_a_rule_that_makes_no_sense_is_refused(inside: Inside, arguments: list[str], said: str) -> None:
     assert said in error_of(inside.say("rules", "add", *arguments, code=2)[1])
+
+
+def test_a_rule_for_a_folder_needs_one_that_is_there(inside: Inside, tmp_path: Path) -> None:
+    (tmp_path / "x").mkdir()
+    inside.say("rules", "add", "deny", "--tool", "*", "--workspace", "~/x", HOME=str(tmp_path))
+    assert str(tmp_path / "x") in inside.say("rules", "ls", "--json")[0]
+    for missing in ("~/y", "~no-such-user-here/x"):
+        said = inside.say("rules", "add", "deny", "--tool", "*", "--workspace", missing, code=2, HOME=str(tmp_path))[1]
+        assert "no folder" in error_of(said)
 
 
 def test_a_policy_file_allows_without_asking_and_holds_on_resume(inside: Inside) -> None:

@@ -13,7 +13,11 @@ from pathlib import Path
 import httpx2
 import pytest
 from model_server import Player, act, playing
-from shell import Inside, Shell
+from shell import Inside, Shell, error_of
+
+from wornpath.cli.web import browser
+from wornpath.policy.promotion import run_family
+from wornpath.store import SqliteStore
 
 CHECK = "grep -q 340 report.md"
 
@@ -53,6 +57,35 @@ def test_the_address_opens_and_ctrl_c_ends(shell: Shell, model: dict[str, str]) 
         running.send_signal(signal.SIGINT)
         assert running.wait(30) == 0
         assert running.stderr is not None and "Stopped." in running.stderr.read()
+
+
+def test_the_browser_is_led_by_a_file_of_its_owners(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    launched: list[str] = []
+    monkeypatch.setattr("typer.launch", lambda place: launched.append(place) or 0)
+    with browser(tmp_path) as show:
+        show('http://127.0.0.1:1/?token=a&b="c"')
+        file = Path(launched[0])
+        assert file.stat().st_mode & 0o777 == 0o600
+        assert 'content="0; url=http://127.0.0.1:1/?token=a&amp;b=&quot;c&quot;"' in file.read_text()
+        assert "token" not in launched[0]
+    assert not file.exists()
+
+
+@pytest.mark.parametrize("arguments", [("serve", "--port", "0"), ("run", "Write the report", "--web")])
+def test_a_store_that_cannot_be_used_is_told(shell: Shell, arguments: tuple[str, ...]) -> None:
+    shell.home.mkdir(exist_ok=True)
+    (shell.home / "events.sqlite3").write_text("garbage " * 4)
+    out, err = shell.say(*arguments, "--model", "none-such", code=1)
+    assert out == ""
+    assert "events.sqlite3" in error_of(err)
+
+
+def test_a_library_that_gives_up_is_no_success(inside: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
+    def give_up() -> None:
+        sys.exit(3)
+
+    monkeypatch.setattr("wornpath.cli.web.require_web", give_up)
+    inside.say("serve", code=1)
 
 
 def test_no_token_and_no_model(shell: Shell) -> None:
@@ -106,12 +139,17 @@ def test_schedules(inside: Inside) -> None:
 
 
 def test_run_web_does_the_goal_and_tells_its_page(shell: Shell, model: dict[str, str]) -> None:
-    browser = Path(shell.cwd) / "browser"
-    browser.write_text(f"#!/bin/sh\necho \"$1\" > '{browser}.opened'\n")
-    browser.chmod(0o755)
-    env = {**model, "BROWSER": str(browser), "PATH": f"{shell.cwd}:{os.environ['PATH']}"}
-    out, err = shell.say("run", "Write the report", "--web", "--check", CHECK, **env)
+    program = Path(shell.cwd) / "xdg-open"
+    program.write_text(f"#!/bin/sh\necho \"$1\" > '{program}.opened'\n")
+    program.chmod(0o755)
+    env = {**model, "BROWSER": str(program), "PATH": f"{shell.cwd}:{os.environ['PATH']}"}
+    out, err = shell.say("run", "Write the report", "--web", "--family", "reports", "--check", CHECK, **env)
     assert "goal met (check)" in out and "The run is at http://127.0.0.1:" in err and "#/runs/" in err
     run = err.partition("#/runs/")[2].split()[0]
+    opened = Path(f"{program}.opened").read_text().strip()
+    assert opened.endswith(".html") and "token" not in opened  # every user of the machine can read it
+    assert not Path(opened).exists()
+    with SqliteStore(shell.home) as store:
+        assert run_family(store, run) == "reports"
     assert run in shell.say("runs", "ls")[0]
     assert "leave out --json" in shell.say("run", "x", "--web", "--json", code=2)[1]

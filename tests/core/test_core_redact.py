@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import string
+import time
 
 import pytest
 from hypothesis import given
@@ -52,6 +53,76 @@ def test_values_named_as_secrets_never_survive(name: str, secret: str, form: str
     assert secret not in redact(json.dumps({"text": text}))
 
 
+quoted = st.text(ALNUM + "$,;<>()[]{}!#%&*+-./:=?@^_|~ \u00e9\u5bc6", min_size=8, max_size=30).filter(
+    lambda p: (
+        any(c.isalpha() for c in p)
+        and any(c.isdigit() for c in p)
+        and p[0].isalpha()
+        and p[-1].isalnum()
+        and "${" not in p
+        and "$(" not in p
+        and "[secret" not in p
+    )
+)
+
+
+@given(
+    named,
+    quoted,
+    st.sampled_from(['{}="{}"', "{}: '{}'", '{} = "{}"', '{{"{}": "{}", "x": 1}}', '{}\uff1a"{}"', "{}='{}';"]),
+)
+def test_what_is_in_quotes_never_survives_in_part(name: str, secret: str, form: str) -> None:
+    text = form.format(name, secret)
+    assert redact(text) == form.format(name, MARK), text
+    assert redact(redact(text)) == redact(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ('{"password": "Pa$$w0rd!9"}', '{"password": "[secret]"}'),
+        ('password: "abc(12)3def"', 'password: "[secret]"'),
+        ('db_password = "S3cr,et;9x"', 'db_password = "[secret]"'),
+        ("password: 'it is 7 \"o\" clock'", "password: '[secret]'"),
+        ('passphrase: "correct horse battery staple"', 'passphrase: "[secret]"'),
+        ('PASSWORD="correct horse battery staple"', 'PASSWORD="[secret]"'),
+        ("DB_PASSWORD=xy<12>abcd9", "DB_PASSWORD=[secret]"),
+        ("DB_PASSWORD=S3cr,et;9x\nA=1", "DB_PASSWORD=[secret]\nA=1"),
+        ("Server=a;PASSWORD=abc123;Database=b", "Server=a;PASSWORD=[secret];Database=b"),
+        ("PASSWORD=hunters; ./run", "PASSWORD=[secret]; ./run"),
+        ("f(TOKEN=abcd1234)", "f(TOKEN=[secret])"),
+        ("password: Pa$$w0rd!9", "password: [secret]"),
+        ("password\uff1aHx8822kdQ", "password\uff1a[secret]"),
+        ("password\uff1aHx8822kdQ\uff0c\u8bf7\u4fdd\u5b58", "password\uff1a[secret]\uff0c\u8bf7\u4fdd\u5b58"),
+        ("TOKEN=" + "a1" * 5000 + " x", "TOKEN=[secret] x"),
+        ("token: " + "a1" * 5000 + ", x", "token: [secret], x"),
+    ],
+)
+def test_values_with_signs_in_them(text: str, wanted: str) -> None:
+    assert redact(text) == wanted
+
+
+@pytest.mark.parametrize(
+    "unit", ["token=", "TOKEN=(1", "TOKEN=${", "TOKEN=f(1", "token=1==", 'token:"', "PASSWORD=a,", "://a:"]
+)
+@pytest.mark.parametrize("end", ["", "(", '"'])
+def test_long_lines_that_mean_harm_take_no_longer_than_their_length(unit: str, end: str) -> None:
+    def seconds(size: int) -> float:
+        begun = time.process_time()
+        redact(unit * (size // len(unit)) + end)
+        return time.process_time() - begun
+
+    assert seconds(200_000) < 30 * seconds(20_000) + 0.2, "a hundred times as long, were it quadratic"
+
+
+@pytest.mark.parametrize("begin", ["TOKEN=", 'token="', "-----BEGIN PRIVATE KEY-----", "token ", "token=\\"])
+@pytest.mark.parametrize("then", ["${", "(", ")", ",;", "<", "{", "-----BEGIN PRIVATE KEY-----", " "])
+def test_a_long_value_that_means_harm_takes_no_longer_than_its_length(begin: str, then: str) -> None:
+    begun = time.process_time()
+    redact(begin + then * (300_000 // len(then)) + '"')
+    assert time.process_time() - begun < 5
+
+
 @given(password)
 def test_passwords_in_urls_never_survive(secret: str) -> None:
     secret = secret.replace("/", "x")
@@ -83,6 +154,12 @@ def test_twice_is_once(secret: str, text: str) -> None:
         "token = tokenizer.encode(text)",
         "SELECT name AS primary_key FROM secrets_of_the_sea",
         "See https://example.com:8080/path and mailto:a@b.example",
+        "password = get_password()\ntoken: str\nTOKEN=get_token(x1)\nif (TOKEN==make(1)): API_KEY=os.environ['KEY_1']",
+        'token: "Optional[str]" = None\npassword = "get_password(1)"\nconnect(password=f"{password1}")',
+        'export TOKEN=$(cat token1) PASSWORD=$DB_PASS API_KEY=$(pass show key1)\ncurl -u "password=$password"',
+        '"token": "${{ secrets.T1 }}", "password": "{{ vault.x1 }}", "secret": "<your secret 1>", "token": "a-${TOKEN1}"',
+        '"password": "Enter your password, please (or none)"',
+        "token\uff1a\u6bcf\u5929\u6700\u591a100\u6b21",
         "the secret garden: a novel; the basic internationalization of programs",
         "secret: true\npassword: null\ntoken: ''\nexport TOKEN=${TOKEN}\nMAX_TOKENS=8192",
         "Ein Bericht über die Passwörter: keine. 密码:见手册",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import posixpath
+import re
+import tempfile
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -35,6 +38,13 @@ def one(effect: Any, tool: str = "*", **more: Any) -> Rule:
 
 def shell(command: str) -> Action:
     return Action.of("shell", command=command)
+
+
+@pytest.mark.parametrize("effect", ["allow", "deny"])
+@pytest.mark.parametrize("said", ["jos\u00e9@a.example", "jose\u0301@a.example"])
+def test_a_rule_fits_however_the_text_is_composed(effect: Any, said: str) -> None:
+    for pattern in ("jos\u00e9@a.example", "jose\u0301@a.example"):
+        assert fits(one(effect, "mail", arguments={"to": pattern}), mail, Action.of("mail", to=[said], body=""))
 
 
 effects = st.sampled_from(["allow", "ask", "deny"])
@@ -154,8 +164,132 @@ def test_what_an_answer_becomes() -> None:
     assert words("shell", command="git status") == "allow shell(command=git *)"
     assert words("shell", command="ls") == "allow shell(command=ls)"
     assert words("write_file", path="a/b.md", content="x") == "allow write_file(path=a/*.md)"
+    for literal in (
+        "! grep -q x f.txt",
+        '"bash" -c "ls"',
+        "'python3' -c 1",
+        "> out.txt ls",
+        "ls>out.txt x",
+        "$SHELL -c ls",
+        "~/bin/x a",
+        "A=1 ls -l",
+        "\\bash -c ls",
+        "npx prettier .",
+        "bunx x",
+        "uvx x",
+        "pypy3 a.py",
+        "/usr/bin/pypy3.10 a.py",
+        "pipx run x",
+        "docker run x",
+        "podman run x",
+        "java -jar x",
+        "Rscript a.R",
+        "python3.11 a.py",
+        "sed -n 1p a",
+        "coproc ls -l",
+    ):
+        assert like("allow", TOOLS["shell"], shell(literal), "run", "").arguments == {
+            "command": literal.replace("\\", "\\\\")
+        }
     with pytest.raises(ToolError, match="several values"):
         like("allow", mail, Action.of("mail", to=["a", "b"], body="x"), "run", "")
+
+
+starts = st.lists(st.sampled_from([*"!<>\"'$~=*?\\ .-", "bash", "npx", "ls", "./run"]), min_size=1, max_size=4).map(
+    "".join
+)
+
+
+@given(starts, starts)
+def test_leave_for_a_command_is_leave_for_no_other_program(first: str, second: str) -> None:
+    rule = like("allow", TOOLS["shell"], shell(f"{first} a"), "run", "")
+    other = f"{second} -c 'rm -rf x'"
+    if fits(rule, TOOLS["shell"], shell(other)):
+        program = second.split()[0]
+        assert program == first.split()[0] and re.fullmatch(r"[\w./-]+", program) and program not in ("bash", "npx")
+
+
+# -- folders: what is in them goes with them ---------------------------------------------------------
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> str:
+    for path in ("keep/a", "top/keep/a", "top/b.key", "new/x", "b"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text("x")
+    (tmp_path / "empty").mkdir()
+    return str(tmp_path)
+
+
+def ruled(work: str, effect: Any, patterns: dict[str, str], name: str, **arguments: Any) -> bool:
+    """Whether, beside an allowance, a rule of EFFECT about PATTERNS decides on the action."""
+    action = Action.of(name, **TOOLS[name].canonical(arguments))
+    found = deciding([one("allow", name), one(effect, name, arguments=patterns)], TOOLS[name], action, work)
+    return found is not None and found.effect == effect
+
+
+@pytest.mark.parametrize("effect", ["deny", "ask"])
+def test_a_folder_is_not_deleted_with_what_may_not_be(work: str, effect: Any) -> None:
+    def gone(pattern: str, path: str, recursive: bool = True) -> bool:
+        return ruled(work, effect, {"path": pattern}, "delete_file", path=path, recursive=recursive)
+
+    assert gone("keep/**", "keep/a") and gone("keep/**", "keep") and gone("keep/*", "keep/") and gone("KEEP/A", "keep")
+    assert gone("top/keep/**", "top") and gone("*.key", "top") and gone("**/keep/a", "top")
+    assert not gone("keep/**", "top") and not gone("*.key", "keep") and not gone("keep/**", "b")
+    assert not gone("empty/**", "empty") and not gone("keep/**", "keep", recursive=False)
+
+
+@pytest.mark.parametrize("effect", ["deny", "ask"])
+@pytest.mark.parametrize("name", ["move_file", "copy_file"])
+def test_what_may_not_be_moved_does_not_go_with_its_folder(work: str, effect: Any, name: str) -> None:
+    def goes(patterns: dict[str, str], source: str, destination: str) -> bool:
+        return ruled(work, effect, patterns, name, source=source, destination=destination)
+
+    assert goes({"source": "keep/**"}, "keep", "x") and goes({"source": "top/keep/a"}, "top", "x")
+    assert not goes({"source": "keep/**"}, "top", "x")
+    for destination in ("keep/b", "keep/", "keep", "top/../keep"):
+        assert goes({"destination": "keep/**"}, "b", destination)
+    assert goes({"destination": "safe/**"}, "new", "safe"), "the folder brings its files along"
+    assert goes({"destination": "safe/**"}, "b", "safe/") and goes({"destination": "safe/**"}, "new", "safe/")
+    assert not goes({"destination": "keep/**"}, "b", "x.txt")
+    assert goes({"source": "*.key", "destination": "out/*"}, "top", "out")
+    assert not goes({"source": "*.key", "destination": "out/*"}, "new", "out")
+
+
+def test_a_folder_that_cannot_be_looked_into_may_hold_what_a_denial_names(work: str, monkeypatch: Any) -> None:
+    monkeypatch.setattr("wornpath.guard.rules.MAX_PARTS", 0)
+    for pattern, fitting in (
+        ("top/keep/**", True),
+        ("*.key", True),
+        ("top/b.ke?", True),
+        ("keep/**", False),
+        ("top", True),
+    ):
+        assert ruled(work, "deny", {"path": pattern}, "delete_file", path="top", recursive=True) == fitting
+    assert ruled(work, "deny", {"destination": "safe/x"}, "move_file", source="new", destination="safe")
+    assert not ruled(work, "deny", {"path": "top\\*"}, "delete_file", path="top", recursive=True)
+
+
+@given(st.text("ab/*?.", min_size=1, max_size=8), st.text("ab/.", max_size=6), st.text("ab/.", min_size=1, max_size=4))
+def test_what_fits_something_in_a_folder_could_fit_it(pattern: str, folder: str, name: str) -> None:
+    denial, path = one("deny", arguments={"path": pattern}), posixpath.normpath(f"{folder}/{name}".lstrip("/"))
+    above = posixpath.dirname(path)
+    if fits(denial, TOOLS["delete_file"], Action.of("delete_file", path=path)):
+        assert fits(denial, TOOLS["delete_file"], Action.of("delete_file", path=posixpath.join(above, "\0")))
+
+
+@given(
+    st.sampled_from(["keep", "top", "new", "empty", "b"]), st.sampled_from(["*", "**/a", "keep/*", "top/**", "*.key"])
+)
+def test_a_folder_goes_only_if_each_thing_in_it_might(path: str, pattern: str) -> None:
+    with tempfile.TemporaryDirectory() as place:
+        for name in ("keep/a", "top/keep/a", "top/b.key", "new/x", "empty/none/"):
+            (Path(place) / name).parent.mkdir(parents=True, exist_ok=True)
+            if not name.endswith("/"):
+                (Path(place) / name).touch()
+        below = [f.relative_to(place).as_posix() for f in (Path(place) / path).rglob("*")]
+        each = [ruled(place, "deny", {"path": pattern}, "delete_file", path=p) for p in [path, *below]]
+        assert ruled(place, "deny", {"path": pattern}, "delete_file", path=path, recursive=True) == any(each)
 
 
 GOOD = """

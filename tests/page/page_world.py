@@ -82,12 +82,12 @@ class PlayedChat:
 class Site:
     """The server as `wornpath serve` runs it, in a thread, with its store at ROOT."""
 
-    def __init__(self, root: Path, chat: Chat, *, token: str | None = TOKEN, **settings: Any) -> None:
+    def __init__(self, root: Path, chat: Chat, *, token: str | None = TOKEN, jobs: int = 2, **settings: Any) -> None:
         self.root, self.chat = root, chat
         self.address = running.bind("127.0.0.1", 0)
         self.url = self.address.url
         self.token = token
-        self.service = Service(root, lambda name: chat, settings=Settings(**settings))
+        self.service = Service(root, lambda name: chat, settings=Settings(**settings), jobs=jobs)
         self._ready = threading.Event()
         self._server = running.make_server(
             self.service, self.address, running.access_for(self.address, token), self._ready.set

@@ -169,6 +169,10 @@ def test_one_talks_about_a_run(site: Any, contexts: Any, tmp_path: Path) -> None
     page.keyboard.press("Enter")
     answer = page.locator(".bubble.model")
     expect(answer.locator("strong")).to_have_text("report.md")  # streamed, while the model holds
+    page.get_by_role("link", name="Files", exact=True).click()
+    page.get_by_role("link", name="Chat", exact=True).click()
+    expect(answer.locator("strong")).to_have_text("report.md")  # and still there for who comes back
+    expect(page.get_by_role("button", name="Send", exact=True)).to_be_disabled()
     chat.let_go()
     expect(page.get_by_role("button", name="Send", exact=True)).to_be_enabled()
     expect(page.locator(".bubble")).to_have_text(["You: What did you do?", "Wornpath: I wrote report.md."])

@@ -310,6 +310,82 @@ def test_an_answer_that_comes_late_does_not_hide_what_came_live(site: Any, conte
     expect(there.locator(".run-item")).to_contain_text("waits for you")
 
 
+@pytest.mark.parametrize("live", ["while the problem stands", "while it is asked for again"])
+def test_a_run_that_could_not_be_loaded_is_whole_after_a_reconnect(site: Any, contexts: Any, live: str) -> None:
+    place = site(settings=ASK, **WRITING)
+    here, there = open_page(contexts(), place), open_page(contexts(), place)
+    events, late = "**/runs/*/events?*", []
+    there.route(events, lambda route: route.abort())
+    asked = place.chat.inner.calls
+    place.chat.hold_when = lambda: len(asked) > 1  # the plan is there, and would be what is lost
+    run_id = hand_in(here, "Write a report")
+    assert place.chat.waits.wait(PATIENCE)
+    there.evaluate("(run) => { location.hash = `#/runs/${run}`; }", run_id)
+    expect(there.locator(".run .problem")).to_be_visible()
+    there.unroute(events)
+    if live == "while the problem stands":
+        place.chat.let_go()
+        expect(there).to_have_title(re.compile(r"^\(1\) "))
+    else:
+        there.route(events, lambda route: late.append((route, route.fetch())))
+    there.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")  # connects anew
+    if live == "while it is asked for again":
+        while not late:  # the answer is being fetched
+            there.wait_for_function("() => true")
+        place.chat.let_go()
+        expect(there).to_have_title(re.compile(r"^\(1\) "))
+        for route, answer in late:
+            route.fulfill(response=answer)
+    expect(there.locator(".run .problem")).to_have_count(0)
+    expect(here.get_by_role("region", name=WAITS)).to_be_visible()
+    expect(there.locator(".plan-tree li")).to_have_count(1)
+    expect(there.locator(".row-button")).to_have_count(here.locator(".row-button").count())
+    assert rows(there) == rows(here)
+
+
+def test_a_double_click_resumes_once(site: Any, contexts: Any) -> None:
+    place = site(**WRITING)
+    page = open_page(contexts(), place)
+    place.chat.hold()
+    hand_in(page, "Write a report")
+    assert place.chat.waits.wait(PATIENCE)
+    with page.expect_response("**/pause"):
+        page.get_by_role("button", name="Pause", exact=True).click()
+    place.chat.let_go()
+    chip(page, "paused")
+    sent: list[Any] = []
+    page.route("**/resume", lambda route: sent.append(route))
+    page.get_by_role("button", name="Resume", exact=True).dblclick()
+    expect(page.get_by_role("button", name="Resume", exact=True)).to_be_disabled()
+    expect(page.get_by_role("button", name="Cancel", exact=True)).to_be_disabled()
+    assert len(sent) == 1
+    sent[0].continue_()
+    chip(page, DONE)
+
+
+def test_a_run_that_begins_while_its_page_is_loading_is_at_work(site: Any, contexts: Any) -> None:
+    place = site(settings={"jobs": 1}, **WRITING)
+    first, page = open_page(contexts(), place), open_page(contexts(), place)
+    place.chat.hold()
+    hand_in(first, "Write a report")
+    assert place.chat.waits.wait(PATIENCE)
+    late: list[tuple[Any, Any]] = []
+    page.route(
+        re.compile(r"/api/v1/runs/[\w-]+$"),
+        lambda route: route.continue_() if late else late.append((route, route.fetch())),
+    )
+    hand_in(page, "Write another report")
+    while not late:  # the answer is being fetched
+        page.wait_for_function("() => true")
+    assert late[0][1].json()["status"] == "queued"
+    place.chat.hold_when = lambda: len(place.chat.inner.calls) > 5  # the first run is through
+    place.chat.go_on()
+    expect(page.locator(".run-item[aria-current=page] .status-icon")).to_have_attribute("aria-label", "running")
+    late[0][0].fulfill(response=late[0][1])
+    expect(page.get_by_role("button", name="Pause", exact=True)).to_be_visible()
+    chip(page, "running")
+
+
 def test_a_run_is_paused_and_gone_on_with(site: Any, contexts: Any) -> None:
     place = site(**WRITING)
     page = open_page(contexts(), place)

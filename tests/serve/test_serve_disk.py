@@ -10,6 +10,7 @@ import pytest
 from serve_world import World
 
 from places import small_disk
+from wornpath.cli.goal import workspace_folder
 from wornpath.core import UsageError
 from wornpath.serve.running import bind, workspaces_folder
 
@@ -51,6 +52,11 @@ def test_a_folder_of_workspaces_is_looked_at_first(tmp_path: Path) -> None:
         with pytest.raises(UsageError, match="--workspaces"):
             workspaces_folder(folder)
     assert workspaces_folder(tmp_path / "new").is_dir()
+
+
+def test_the_home_of_a_user_that_there_is_not_is_no_workspace() -> None:
+    with pytest.raises(UsageError, match="a user that there is not; name another --workspace"):
+        workspace_folder("~nosuchuser/x")
 
 
 def test_an_address_of_another_machine() -> None:

@@ -216,7 +216,20 @@ def test_tasks_that_cannot_be(world: World) -> None:
     for name, place in (("../up", ""), ("up", "../.."), ("up", "/etc/"), ("up", "a/../../up")):
         data = {"relative_path": place}
         client.call("POST", f"/tasks/{id}/artifacts", 400, files={"file": (name, b"x")}, data=data)
+    for place in (
+        ".git/hooks/",
+        "node_modules/x/up",
+        "a/__pycache__",
+    ):  # these are not listed, so they cannot be artifacts
+        answer = client.http.post(
+            f"{client.base}/tasks/{id}/artifacts", files={"file": ("up", b"x")}, data={"relative_path": place}
+        )
+        assert answer.status_code == 400 and "no artifact" in answer.json()["detail"]
     assert not list(world.folder.rglob("up"))
+    deep = "/".join("d" * 102)  # deeper than is listed
+    assert client.call("POST", f"/tasks/{id}/artifacts", files={"file": ("x", b"x")}, data={"relative_path": deep})[
+        "relative_path"
+    ].startswith(deep)
     client.call("GET", f"/tasks/{id}/artifacts/none", 404)
     client.call("GET", f"/tasks/{id}/steps/1", 404)
     client.call("GET", "/tasks", 400, params={"page_size": 0})

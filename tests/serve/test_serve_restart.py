@@ -16,6 +16,9 @@ from mock_server import MockServer, Reply
 from model_server import Player, act
 from serve_world import PATIENCE, World
 
+from wornpath.serve.asking import Questions
+from wornpath.store import SqliteStore
+
 
 def test_a_graceful_stop_checkpoints_and_the_next_start_goes_on(tmp_path: Path) -> None:
     with World(tmp_path, jobs=1) as world:
@@ -24,8 +27,6 @@ def test_a_graceful_stop_checkpoints_and_the_next_start_goes_on(tmp_path: Path) 
         world.post(f"/runs/{paused}/pause", status=202)
         assert world.model.held.wait(PATIENCE)
         world.stop()
-        from wornpath.store import SqliteStore
-
         with SqliteStore(tmp_path / "home") as store:
             assert [store.run(run).status for run in (held, queued, paused)] == ["paused"] * 3
             assert "server was stopped" in store.run(held).reason
@@ -52,10 +53,32 @@ def test_a_question_survives_a_restart(tmp_path: Path) -> None:
         assert any("red" in prompt for prompt in world.model.prompts)
 
 
+def test_an_answer_whose_run_waited_for_its_turn_survives_a_restart(tmp_path: Path) -> None:
+    with World(tmp_path, jobs=1) as world:
+        run = world.hand_in("ask colour then write a.txt")
+        asked = world.question(run)
+        held = world.hand_in("hold on")
+        assert world.model.held.wait(PATIENCE)
+        world.post(f"/approvals/{asked['id']}", {"answer": "answer", "comment": "蓝色"})
+        kept = tmp_path / "home" / "runs" / run / "answers.json"
+        assert kept.stat().st_mode & 0o777 == 0o600
+        world.stop()
+        with SqliteStore(tmp_path / "home") as store:
+            questions = Questions(store)
+            questions.load()
+            assert (questions.listed(), store.run(run).status) == ([], "paused")
+        world.model.release()
+        world.start()
+        world.until(run, "unverified")
+        world.until(held, "unverified")
+        said = world.get(f"/runs/{run}/events", params={"types": "approval.answered"})["events"]
+        assert [one["data"]["comment"] for one in said] == ["蓝色"]
+        assert not kept.exists()
+
+
 def test_a_question_of_a_run_that_ended_for_want_of_a_person_is_answered(tmp_path: Path) -> None:
     """Such as one of the command line without a terminal: exit code 4."""
     from wornpath import AutoGPT
-    from wornpath.store import SqliteStore
 
     with World(tmp_path) as world:
         (tmp_path / "work").mkdir()

@@ -6,9 +6,15 @@ import asyncio
 import json
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from serve_world import PATIENCE, World, sse
+
+from wornpath.core import UsageError
+from wornpath.learn.forgetting import remove
+from wornpath.serve.jobs import Job
+from wornpath.serve.problems import Problem
 
 
 def test_a_goal_is_done_and_shown(world: World) -> None:
@@ -146,6 +152,57 @@ def test_pause_resume_and_cancel(tmp_path: Path) -> None:
         assert world.http.post(f"/api/v1/runs/{held}/pause").status_code == 409
 
 
+def test_of_two_resumes_at_once_one_is_refused(tmp_path: Path) -> None:
+    """Both were queued, and the one that could not begin ended the run on which the other was at work."""
+    with World(tmp_path, jobs=1) as world:
+        run = world.hand_in("write a.txt then hold on")
+        assert world.model.held.wait(PATIENCE)
+        world.post(f"/runs/{run}/cancel", status=202)
+        world.until(run, "cancelled")
+        world.model.held.clear()
+        jobs, loop = world.service.jobs, world.loop  # type: ignore[union-attr]
+        assert loop is not None
+        stopped = jobs.store.run(run)
+
+        async def resume(times: int) -> list[Any]:
+            return await asyncio.gather(*(jobs.resume(stopped) for _ in range(times)), return_exceptions=True)
+
+        job, refused = asyncio.run_coroutine_threadsafe(resume(2), loop).result(PATIENCE)
+        assert isinstance(job, Job) and isinstance(refused, Problem) and refused.status == 409
+        assert world.model.held.wait(PATIENCE)
+        (late,) = asyncio.run_coroutine_threadsafe(resume(1), loop).result(PATIENCE)  # it saw the run before
+        assert isinstance(late, Problem) and world.live == {run: job}
+        jobs._failed(Job(run), UsageError("It is at work in another process."))
+        assert jobs.store.run(run).status == "running"
+        world.post(f"/runs/{run}/cancel", status=202)
+        world.until(run, "cancelled")
+
+
+def test_a_run_that_is_removed_while_it_waits_is_not_begun(tmp_path: Path) -> None:
+    """As `wornpath runs rm` does it, beside the server."""
+    with World(tmp_path, jobs=1) as world:
+        busy = world.hand_in("hold on")
+        assert world.model.held.wait(PATIENCE)
+        new, resumed, cancelled = (world.hand_in("write a.txt") for _ in range(3))
+        world.post(f"/runs/{resumed}/pause", status=202)
+        world.until(resumed, "paused")
+        world.post(f"/runs/{resumed}/resume", status=202)
+        jobs, loop = world.service.jobs, world.loop  # type: ignore[union-attr]
+        assert loop is not None
+        waiting = [world.live[run].task for run in (new, resumed, cancelled)]
+        remove(jobs.store, [new, resumed, cancelled])
+        loop.call_soon_threadsafe(waiting[2].cancel)
+        world.model.release()
+
+        async def over() -> list[Any]:
+            return await asyncio.gather(*waiting, return_exceptions=True)
+
+        assert asyncio.run_coroutine_threadsafe(over(), loop).result(PATIENCE) == [None] * 3
+        world.until(busy, "unverified")
+        assert [row["run_id"] for row in world.get("/runs")["runs"]] == [busy]
+        assert not list((tmp_path / "workspaces").rglob("a.txt"))
+
+
 def test_cancel_stops_at_once_what_the_model_is_asked(world: World) -> None:
     run = world.hand_in("hold on")
     assert world.model.held.wait(PATIENCE)
@@ -154,6 +211,19 @@ def test_cancel_stops_at_once_what_the_model_is_asked(world: World) -> None:
     assert done["summary"] == "A person cancelled it."
     assert world.http.delete(f"/api/v1/runs/{run}").status_code == 204
     assert world.http.get(f"/api/v1/runs/{run}").status_code == 404
+
+
+def test_what_a_deleted_run_taught_is_gone(world: World) -> None:
+    from wornpath.experience.live import Experience
+
+    run, kept = (world.hand_in("write a.txt", checks=["test -s a.txt"]) for _ in range(2))
+    for one in (run, kept):
+        world.until(one, "met")
+    memory = Experience.of(world.service.store).memory  # type: ignore[union-attr]
+    assert memory.runs() == {run, kept}
+    assert world.http.delete(f"/api/v1/runs/{run}").status_code == 204
+    assert memory.runs() == {kept}
+    assert [row["run_id"] for row in world.get("/runs")["runs"]] == [kept]
 
 
 def test_a_run_that_is_cancelled_while_it_ends_has_an_end(world: World) -> None:

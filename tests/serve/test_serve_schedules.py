@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -29,6 +30,8 @@ class Office:
     async def hand_in(self, one: Schedule) -> str:
         if one.goal == "fail":
             raise WornpathError("There is no model.")
+        if one.goal == "crash":
+            raise RuntimeError
         self.done.append(one.goal)
         return f"run{len(self.done)}"
 
@@ -65,6 +68,32 @@ async def test_a_run_at_work_is_not_begun_again_and_a_failure_is_kept(tmp_path: 
     for one in office.schedules.all():
         office.schedules.remove(one.id)
     assert await office.at(START + timedelta(minutes=4)) == []
+
+
+async def test_whatever_goes_wrong_the_others_come(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    office, looked = Office(tmp_path), asyncio.Event()
+    for number, goal in enumerate(("crash", "report")):
+        office.schedules.put(Schedule(goal, "* * * * *", goal, created=START.timestamp() - 100 + number))
+    office.schedules.put(Schedule("odd", "* * * * *", "report", created=1e300))
+    await office.at(START)
+    assert await office.at(START + timedelta(minutes=1)) == ["run1"]
+    assert [one.problem for one in office.schedules.all()] == ["RuntimeError", ""]
+
+    loop, failures = asyncio.get_running_loop(), [RuntimeError("once")]
+
+    def all_but_the_first_time() -> list[Schedule]:
+        if failures:
+            raise failures.pop()
+        loop.call_soon_threadsafe(looked.set)
+        return []
+
+    monkeypatch.setattr("wornpath.serve.schedules.TICK_SECONDS", 0)
+    monkeypatch.setattr(office.schedules, "all", all_but_the_first_time)
+    following = asyncio.create_task(office.clock.follow())
+    seen = asyncio.create_task(looked.wait())
+    await asyncio.wait([following, seen], timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED)
+    assert seen.done() and not following.done()
+    following.cancel()
 
 
 @pytest.mark.parametrize(
@@ -104,13 +133,14 @@ def test_over_http(world: World) -> None:
         assert world.http.post("/api/v1/schedules", json=body).status_code == 422
     outside = {"cron": "0 8 * * 1", "goal": "x", "workspace": "/etc"}
     assert world.http.post("/api/v1/schedules", json=outside).status_code == 403
+    for path, more in (("runs", {}), ("schedules", {"cron": "0 8 * * 1"})):
+        refused = world.http.post(f"/api/v1/{path}", json={"goal": "x", "workspace": "~nosuchuser/x", **more})
+        assert refused.status_code == 400 and "a user that there is not" in refused.json()["detail"]
     assert world.http.delete(f"/api/v1/schedules/{made['id']}").status_code == 204
     assert world.get("/schedules") == {"schedules": []}
 
 
 def test_the_server_hands_in_what_is_due(world: World) -> None:
-    import asyncio
-
     made = world.post("/schedules", {"cron": "0 8 29 2 *", "goal": "write a.txt", "checks": ["test -s a.txt"]}, 201)
     service, loop = world.service, world.loop
     assert service is not None and loop is not None
@@ -121,8 +151,14 @@ def test_the_server_hands_in_what_is_due(world: World) -> None:
     def look() -> list[str]:
         return asyncio.run_coroutine_threadsafe(clock.look(), loop).result(PATIENCE)
 
+    bad = service.schedules.add(
+        "0 8 29 2 *", "write b.txt", checks=("true",) * 51
+    )  # `wornpath schedule` does not count
+
     assert look() == []
     clock.now = lambda: datetime.now() + timedelta(days=5 * 366)
     (run,) = look()
     assert world.until(run, "met")["goal"] == "write a.txt"
-    assert world.get("/schedules")["schedules"][0]["last_run"] == run != made["last_run"]
+    shown = {one["id"]: one for one in world.get("/schedules")["schedules"]}
+    assert shown[made["id"]]["last_run"] == run != made["last_run"]
+    assert shown[bad.id]["problem"].startswith("The field checks does not fit")

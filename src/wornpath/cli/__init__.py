@@ -29,11 +29,19 @@ def _guarded(arguments: list[str] | None) -> int:
     except KeyboardInterrupt:
         _complain("interrupted")
         return 130
-    except (BrokenPipeError, SystemExit):  # without its standalone mode, typer exits by itself at a broken pipe only
-        _drop(1)
-        return 0
+    except BrokenPipeError:
+        return _unread()
+    except (
+        SystemExit
+    ) as left:  # of typer, at a broken pipe; or of a library that gave up, whose code means something else than ours
+        return _unread() if isinstance(left.__context__, BrokenPipeError) else 1
     except Exception as error:
         return _own_error(error) or _typer_error(error) or _writing_error(error) or _unexpected(error)
+
+
+def _unread() -> int:
+    _drop(1)
+    return 0
 
 
 def _own_error(error: Exception) -> int | None:

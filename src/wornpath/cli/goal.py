@@ -51,11 +51,14 @@ def _decode(data: bytes) -> str:
 def workspace_folder(path: str | None) -> Path:
     """The folder to work in, made where only it is missing; the current one where none is named.
 
-    Raises UsageError for `/`, the home folder, a file, and a folder whose parent is missing.
+    Raises UsageError for `/`, the home folder, the home of a user that there is not, a file, and a folder whose parent is missing.
     """
     from wornpath.tools.workspace import check_workspace
 
-    folder = Path(path if path is not None else ".").expanduser()
+    try:
+        folder = Path(path if path is not None else ".").expanduser()
+    except RuntimeError:
+        raise UsageError(f"{path!r} names the home of a user that there is not; name another --workspace.") from None
     if path is not None and not path.strip():
         raise UsageError("The workspace is empty; name a folder with --workspace.")
     if not folder.exists() and not folder.absolute().parent.is_dir():

@@ -7,14 +7,12 @@ import secrets
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import typer
-
 from wornpath.cli.drive import EXIT_CODES, INTERRUPTED, recorded
 from wornpath.cli.goal import workspace_folder
 from wornpath.cli.launch import continued
 from wornpath.cli.output import note, print_result
 from wornpath.cli.terminal import interactive
-from wornpath.cli.web import opener_for, page_url, require_web, server_settings
+from wornpath.cli.web import browser, opener_for, page_url, require_web, server_settings
 from wornpath.core import UsageError, WornpathError
 
 if TYPE_CHECKING:
@@ -27,21 +25,29 @@ if TYPE_CHECKING:
 
 
 def run_on_page(
-    text: str, loaded: Loaded, *, workspace: str | None, checks: Sequence[str], parent: str | None, yes: bool
+    text: str,
+    loaded: Loaded,
+    *,
+    workspace: str | None,
+    checks: Sequence[str],
+    parent: str | None,
+    family: str,
+    yes: bool,
 ) -> int:
     """Do the goal TEXT and show it on a page; the page stays until Ctrl-C. Returns the exit code."""
     require_web()
+    from wornpath.cli.opening import open_store
     from wornpath.serve import running
     from wornpath.serve.schemas import RunRequest
     from wornpath.serve.service import Service
-    from wornpath.store import SqliteStore
     from wornpath.store.paths import data_dir
 
     root = data_dir()
-    if parent:
-        with SqliteStore(root) as store:
+    with open_store() as store:
+        store.last_seq()  # one that cannot be used is told here, in a sentence
+        if parent:
             earlier = store.run(parent)
-        text, workspace, parent = continued(text, earlier), workspace or earlier.workspace, earlier.run_id
+            text, workspace, parent = continued(text, earlier), workspace or earlier.workspace, earlier.run_id
     folder = workspace_folder(workspace)
     if any(not check.strip() for check in checks):
         raise UsageError("A check is empty; --check takes a command that exits 0 when the goal is met.")
@@ -51,11 +57,12 @@ def run_on_page(
     )
     access = running.access_for(address, secrets.token_urlsafe(24))
     asked = RunRequest(goal=text, checks=list(checks))
-    watched = _Watched(service, address.url, access.token or "")
-    watched.handing_in = lambda: service.hand_in(asked, folder=folder, parent=parent)
-    server = running.make_server(service, address, access, watched.begin)
-    watched.server = server
-    server.run(sockets=[address.socket])
+    with browser(root) as show:
+        watched = _Watched(service, address.url, access.token or "", show)
+        watched.handing_in = lambda: service.hand_in(asked, folder=folder, parent=parent, family=family)
+        server = running.make_server(service, address, access, watched.begin)
+        watched.server = server
+        server.run(sockets=[address.socket])
     if watched.error is not None:
         raise watched.error
     return watched.code
@@ -64,8 +71,8 @@ def run_on_page(
 class _Watched:
     """The one run of this process, from its beginning to the exit code."""
 
-    def __init__(self, service: Service, base: str, token: str) -> None:
-        self.service, self.base, self.token = service, base, token
+    def __init__(self, service: Service, base: str, token: str, show: Callable[[str], None]) -> None:
+        self.service, self.base, self.token, self.show = service, base, token, show
         self.handing_in: Callable[[], Awaitable[RunInfo]]
         self.server: Server | None = None
         self.code = INTERRUPTED
@@ -84,7 +91,7 @@ class _Watched:
             return
         url = page_url(self.base, self.token, run.run_id)
         note(f"The run is at {url}")
-        await asyncio.to_thread(typer.launch, url)
+        await asyncio.to_thread(self.show, url)
         await self.service.jobs.ended(run.run_id)
         result = recorded(self.service.reader.run(run.run_id))
         if result.status == "paused":

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import html
 import locale
 import os
-from collections.abc import Callable
+import webbrowser
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+import typer
 
 from wornpath.cli.output import note
 from wornpath.core import UsageError, WornpathError
@@ -79,3 +85,41 @@ def page_url(base: str, token: str | None, run_id: str = "") -> str:
     """The address of the page, or of one run in it."""
     place = f"#/runs/{run_id}" if run_id else ""
     return f"{base}/?token={token}{place}" if token is not None else f"{base}/{place}"
+
+
+@contextlib.contextmanager
+def browser(root: Path) -> Iterator[Callable[[str], None]]:
+    """What shows an address in the browser, by way of a file in the data folder at ROOT that goes at the end.
+
+    Every user of the machine can read the arguments of programs, and the address holds the token; the file is for its owner alone.
+    """
+    from wornpath.store.database import private_folder
+
+    file = root / "serve" / f"open-{os.getpid()}.html"
+
+    def show(url: str) -> None:
+        try:
+            private_folder(file.parent)
+            file.unlink(missing_ok=True)  # of a process that was killed
+            with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as out:
+                out.write(_REDIRECT.format(url=html.escape(url)))
+        except OSError as error:
+            note(f"The browser was not opened, for {file} cannot be written: {error.strerror}.")
+            return
+        if typer.launch(str(file.resolve())) != 0:  # without xdg-open
+            webbrowser.open(file.resolve().as_uri())
+
+    try:
+        yield show
+    finally:
+        with contextlib.suppress(OSError):
+            file.unlink(missing_ok=True)
+
+
+_REDIRECT = """<!doctype html>
+<meta charset="utf-8">
+<meta name="referrer" content="no-referrer">
+<meta http-equiv="refresh" content="0; url={url}">
+<title>Wornpath</title>
+<p><a href="{url}">Wornpath</a></p>
+"""

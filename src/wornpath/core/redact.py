@@ -11,11 +11,33 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 MARK = "[secret]"
+_BEGUN = "[secret"
 
 
-_CHARS = r"[^\s\"'\\,;$<>\[\](){}]"
-_END = r"(?=[\s\"',;\\]|$)"
-_VALUE = rf"(?:\\*\"(?P<a>{_CHARS}{{6,}})\\*\"|\\*'(?P<b>{_CHARS}{{6,}})\\*'|(?P<c>{_CHARS}{{6,}}){_END})"
+# A value in quotes goes to the quote. One without is judged by its first characters and then taken whole: names in a row
+# ("token=token=token=...") must not cost more than their length.
+_FIRST = 200
+_EAST_ASIAN = r"\u3000-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef"
+_DOUBLE, _SINGLE = r"[^\"\\\r\n]{6,}", r"[^'\\\r\n]{6,}"
+_CHARS = rf"[^\s\"'\\,;<>\[\](){{}}{_EAST_ASIAN}]"
+_END = rf"(?=[\s\"',;\\{_EAST_ASIAN}]|$)"
+_VALUE = (
+    rf"(?:\\*\"(?P<double>{_DOUBLE})\\*\"|\\*'(?P<single>{_SINGLE})\\*'"
+    rf"|(?!\$)(?P<plain>{_CHARS}{{{_FIRST}}}|{_CHARS}{{6,{_FIRST - 1}}}{_END}))"
+)
+_NEXT = r"[,;][A-Za-z_]\w{0,40}="  # PASSWORD=x;USER=y
+_SET_CHARS = rf"(?:[^\s\"'\\,;]|(?!{_NEXT}|[,;](?:[\s\"'\\]|$))[,;])"
+_SET_LAST = rf"[^\s\"'\\,;)\]}}>](?=[,;)\]}}>]*(?:[\s\"'\\]|$)|{_NEXT})"
+_SETTING = (
+    rf"(?:\\*\"(?P<any_double>{_DOUBLE})\\*\"|\\*'(?P<any_single>{_SINGLE})\\*'|[\"']?(?!=|\d+(?:[\s\"',;\\]|$))"
+    rf"(?P<set>{_SET_CHARS}{{{_FIRST}}}|{_SET_CHARS}{{5,{_FIRST - 2}}}{_SET_LAST}))"
+)
+_REST = {"plain": re.compile(f"{_CHARS}*"), "set": re.compile(r"[^\s\"'\\,;]*")}
+_REFERENCE = re.compile(
+    r"\$\{[^{}]{0,200}\}|\$\([^()]{0,200}\)|^(?:\$[({]|\$(?:[A-Za-z_]+|[A-Z_][A-Z0-9_]*)$|%\w+%$|%\(\w+\)s$|<[^<>]*>?$|\{.*\}$"
+    r"|[A-Za-z_][\w.]*[(\[][\w.,:=|\s()\[\]-]*[)\]]$)"
+)
+"""What stands for a value elsewhere: a variable, a command, a blank to fill in, a call."""
 _NAMES = "password passwd passphrase secret token api_key apikey api-key access_key access-key private_key private-key"
 
 
@@ -49,11 +71,11 @@ _PATTERNS = _table(
     ("bearer· basic·", r"(?i)(?<!\w)(?:bearer|basic)[ \t]+(?P<a>(?=[A-Za-z._~+/=-]*\d)[\w.~+/=-]{16,})"),
     (
         "password passwd secret token api_key access_key private_key",  # as in a file of settings: any value
-        rf"(?<![a-z0-9])(?:PASSWORD|PASSWD|SECRET|TOKEN|(?:API|ACCESS|PRIVATE)_KEY)=[\"']?(?P<a>(?!\d+{_END}){_CHARS}{{6,}}){_END}",
+        rf"(?<![a-z0-9])(?:PASSWORD|PASSWD|SECRET|TOKEN|(?:API|ACCESS|PRIVATE)_KEY)={_SETTING}",
     ),
-    (_NAMES, rf"(?i)(?:{'|'.join(_NAMES.split())})(?:[_-]\w{{1,20}})?\\*[\"']?[ \t]*[:=][ \t]*{_VALUE}"),
+    (_NAMES, rf"(?i)(?:{'|'.join(_NAMES.split())})(?:[_-]\w{{1,20}})?\\*[\"']?[ \t]*[:=\uff1a][ \t]*{_VALUE}"),
 )
-_LETTER, _DIGIT = re.compile(r"[^\W\d_]"), re.compile(r"\d")
+_LETTER, _DIGIT, _SIGN = re.compile(r"[^\W\d_]"), re.compile(r"\d"), re.compile(r"[$<>\[\](){},;]")
 
 
 def redact(text: str, mark: Callable[[str], str] = lambda secret: MARK) -> str:
@@ -65,11 +87,13 @@ def redact(text: str, mark: Callable[[str], str] = lambda secret: MARK) -> str:
     for hint, patterns in _PATTERNS.items():
         at = folded.find(hint)
         while at >= 0:
+            end = at + 1
             for pattern in patterns:
                 match = pattern.match(text, at)
                 if match and (span := _secret(match)):
-                    found[span[0]] = max(found.get(span[0], (0, "")), (span[1], match[match.lastgroup or "a"]))
-            at = folded.find(hint, at + 1)
+                    found[span[0]] = max(found.get(span[0], (0, "")), (span[1], text[span[0] : span[1]]))
+                    end = max(end, span[1])
+            at = folded.find(hint, end)
     out, done = [], 0
     for start in sorted(found):
         end, value = found[start]
@@ -88,10 +112,25 @@ def _lower(text: str) -> str:
 def _secret(match: re.Match[str]) -> tuple[int, int] | None:
     """Where in its text the secret of MATCH stands; None where it only looks like one."""
     group = match.lastgroup or "a"
-    value = match[group]
-    if value.startswith("[secret") or (group == "c" and not random_looking(value)):
+    value, (start, end) = match[group], match.span(group)
+    if group == "a":
+        return None if value.startswith(_BEGUN) else (start, end)
+    bracket = match.string[end : end + 1] if group == "set" else ""
+    if _BEGUN in value or _REFERENCE.search(value + bracket if bracket in ")]}>" else value):
         return None
-    return match.span(group)
+    mixed = _LETTER.search(value) and _DIGIT.search(value)
+    if group in ("double", "single") and " " in value and not mixed and not match[0].lower().startswith("passphrase"):
+        return None  # a sentence
+    if group == "plain" and not random_looking(value):
+        return None
+    if (
+        group == "set" and not mixed and _SIGN.search(value)
+    ):  # perhaps a program: only a plain word before a comma counts
+        word = re.split("[,;]", value)[0]
+        return (start, start + len(word)) if len(word) >= 6 and not _SIGN.search(word) else None
+    if len(value) == _FIRST and group in _REST and (rest := _REST[group].match(match.string, end)):
+        end = rest.end()
+    return start, end
 
 
 def random_looking(value: str) -> bool:

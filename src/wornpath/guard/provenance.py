@@ -32,12 +32,34 @@ MAX_TEXT = 60_000
 """How many characters of trusted text are kept. What is dropped is no longer trusted."""
 MAX_HOOKS = 5_000
 MAX_PATH = 4096
+_LATIN = r"0-9A-Za-z_\u00c0-\u024f"
+_MARKS = r"\u3000-\u303f\uff00-\uffef"
+"""Punctuation of East Asian scripts, and full-width forms: no link goes on through them."""
+_UNSPACED = (
+    _MARKS + r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff"
+)
+"""Scripts in which a word may stand right beside an address: Chinese, Japanese, Korean, Thai, Lao, Burmese, Khmer."""
+
+
+def _address(letters: str) -> str:
+    """A pattern of e-mail addresses made of LETTERS. Bounded, so that a long word costs no more than its length."""
+    return rf"[{letters}][{letters}.+-]{{0,80}}@[{letters}-]+(?:\.[{letters}-]+)+"
+
+
+def _link(letters: str, end: str) -> str:
+    """A pattern of links with hosts of LETTERS, which stop at END."""
+    host = rf"(?<![{letters}])(?=[{letters}])(?:[{letters}-]{{1,63}}\.){{1,127}}[a-z]{{2,63}}/"
+    return rf"(?:https?://|www\.)[^\s<>\"'()\[\]{{}}{end}]+|{host}[^\s<>\"'{end}]*"
+
+
+_ADDRESS = re.compile(_address(_LATIN))
 _HOOK = re.compile(
-    r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"  # an e-mail address
-    r"|(?:https?://|www\.)[^\s<>\"'()\[\]{}]+|\b(?:[\w-]+\.)+[a-z]{2,}/[^\s<>\"']*"  # a link
-    r"|\b[a-z]{2}\d{2}(?:[ -]?[a-z0-9]){10,30}\b"  # an account
+    rf"{_address(_LATIN)}|{_link(_LATIN, _UNSPACED)}"
+    rf"|(?<![{_LATIN}])[a-z]{{2}}\d{{2}}(?:[ -]?[a-z0-9]){{10,30}}(?![{_LATIN}])"  # an account
     r"|\d[\d.,-]{2,}\d",  # a number or a date
 )
+_OTHER_SCRIPT = re.compile(_address(r"\w") + "|" + _link(r"\w", _MARKS))
+"""Hosts and paths in letters of any script. What stands beside them cannot be told apart, so they are looked for as well, not instead."""
 _NAME = re.compile(r"\b[A-Z][\w'’-]*(?:[ \t]+[A-Z][\w'’-]*){1,5}")
 _WORD = re.compile(r"[^\W_]+")
 _NEW_SENTENCE = re.compile(r"(?<=[a-z0-9])\.(?=[A-Z][a-z])")
@@ -65,7 +87,8 @@ def found_in(value: str, text: str) -> bool:
 
 def hooks(text: str) -> set[str]:
     """What an instruction needs to reach somebody: the links, addresses, accounts and numbers in TEXT, casefolded."""
-    return {match.rstrip(".,;:!?").removeprefix("https://").removeprefix("http://") for match in _HOOK.findall(text)}
+    found = [*_HOOK.findall(text), *_OTHER_SCRIPT.findall(_ADDRESS.sub(" ", text))]
+    return {match.rstrip(".,;:!?").removeprefix("https://").removeprefix("http://") for match in found}
 
 
 def _reaches(hook: str) -> bool:

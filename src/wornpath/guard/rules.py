@@ -7,6 +7,7 @@ command, another address or another line.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import posixpath
@@ -19,7 +20,10 @@ from typing import Any, get_args
 from urllib.parse import urlsplit
 
 from wornpath.core import Action, ApprovalScope, Effect, Risk, Rule, ToolError, UsageError
-from wornpath.tools import Tool
+from wornpath.store.trees import walk
+from wornpath.tools import Tool, Workspace
+from wornpath.tools.changes import target_of
+from wornpath.tools.workspace import spelling
 
 ORDER: tuple[Effect, ...] = ("deny", "ask", "allow")
 ANSWER = "answer"
@@ -30,21 +34,36 @@ _IN_CODE = r"[^;&|`$<>(){}\n\r\\]"
 _IN_ADDRESS = r"[^@,;<>\s]"
 _IN_LINE = r"[^\x00-\x1f\x7f]"
 _IN_NAME = r"[^/\x00-\x1f\x7f]"
+_PROGRAM = re.compile(r"[A-Za-z0-9_./+-]+")
 _RUNNERS = re.compile(
-    r"(ba|da|z|k|fi|c|tc|a)?sh|busybox|python[\d.]*|py|perl|ruby|node|deno|bun|php|lua|env|sudo|doas|su|xargs|nohup|time|timeout|nice|ionice"
-    r"|stdbuf|setsid|exec|eval|command|builtin|source|\.|find|parallel|watch|ssh|script|unshare|chroot|ld(-linux.*)?\.so.*|g?awk|mawk"
+    r"((ba|da|z|k|fi|c|tc|a|tcl|wi|pw)?sh|busybox|toybox|env|sudo|doas|su|runuser|pkexec|gosu|setpriv|xargs|nohup|time|timeout|nice|ionice"
+    r"|chrt|taskset|numactl|stdbuf|unbuffer|setsid|flock|exec|eval|command|builtin|coproc|trap|alias|source|\.|find|fd|parallel|watch|entr"
+    r"|ssh|rsync|script|expect|screen|tmux|at|batch|systemd-run|run-parts|strace|ltrace|perf|valgrind|gdb|lldb|unshare|nsenter|chroot|proot"
+    r"|fakeroot|bwrap|firejail|docker|podman|nerdctl|kubectl|ld(-linux.*)?\.so.*|[gmn]?awk|sed|tar|split|ed|ex|vim?|nvim|emacs"
+    r"|python|ipython|pypy|py|uv|uvx|pip|pipx|poetry|pdm|hatch|tox|nox|conda|mamba|micromamba|node|nodejs|npm|npx|pnpm|pnpx|yarn|bun|bunx"
+    r"|deno|tsx|ts-node|perl|ruby|bundle|gem|rake|php|composer|lua|luajit|java|jshell|groovy|scala|kotlin|clojure|clj|dotnet|mono|go|cargo"
+    r"|runghc|runhaskell|stack|cabal|elixir|iex|mix|erl|escript|swift|julia|Rscript|R|octave|guile|racket|sbcl|make|gmake|cmake|ninja|just"
+    r"|gradle|mvn|ant|bazel)[\d.]*"
 )
 """Programs that run what their arguments say: leave for one command of theirs is leave for that command only."""
+MAX_PARTS = 20_000
+_UNSEEN = "\0"
+"""Stands for any name in a folder that cannot be looked into. No file is called that."""
 
 
 def deciding(rules: Iterable[Rule], tool: Tool, action: Action, folder: str = "") -> Rule | None:
     """The rule that decides on ACTION of TOOL: the first that fits of the strictest effect; None where none fits.
 
-    A path in FOLDER that leads through a link counts as given and as where it leads: an allowance must hold for both.
+    A path in FOLDER that leads through a link counts as given and as where it leads: an allowance must hold for both. A denial or a
+    question fits, too, where it fits a part of ACTION.
     """
     rules = list(rules)
     both = list({a.key: a for a in (action, _led(tool, action, folder))}.values()) if rules and folder else [action]
     fitting = [rule for rule in rules if _enough(rule.effect, (fits(rule, tool, a) for a in both))]
+    strict = [r for r in rules if r.effect != "allow" and r.arguments.keys() & {*tool.paths} and covers(r, tool)]
+    if strict and folder:
+        parts = [part for a in both for part in _parts(tool, a, folder)]
+        fitting += [rule for rule in strict if any(fits(rule, tool, part) for part in parts)]
     return min(fitting, key=lambda rule: ORDER.index(rule.effect), default=None)
 
 
@@ -59,6 +78,45 @@ def _led(tool: Tool, action: Action, folder: str) -> Action:
         return os.path.relpath(os.path.realpath(os.path.join(folder, value)), os.path.realpath(folder))  # noqa: PTH118
 
     return Action(action.tool, {n: real(v) if n in tool.paths else v for n, v in action.arguments.items()})
+
+
+def _parts(tool: Tool, action: Action, folder: str) -> Iterator[Action]:
+    """What ACTION comes to: where a thing lands that is put into a folder, and the same for each thing in a folder that is deleted, moved
+    or copied with all that is in it."""
+    workspace, given = Workspace(Path(folder)), dict(action.arguments)
+    moves = {"source", "destination"} <= {*tool.paths}
+    with contextlib.suppress(ToolError):  # then nothing is done either
+        if moves and all(isinstance(given.get(name), str) for name in ("source", "destination")):
+            given["destination"] = target_of(workspace, given["source"], given["destination"])
+            yield Action(action.tool, given)
+            for below in _below(workspace, given["source"]):
+                ends = {name: posixpath.join(given[name], below) for name in ("source", "destination")}
+                yield Action(action.tool, {**given, **ends})
+        elif tool.risk == "delete" and (given.get("recursive") or tool.name != "delete_file"):
+            for name in tool.paths:
+                for path in leaves(given.get(name)):
+                    for below in _below(workspace, path):
+                        yield Action(action.tool, {**given, name: posixpath.join(path, below)})
+
+
+def _below(workspace: Workspace, path: str) -> Iterator[str]:
+    """All that is in the folder PATH, as paths below it. What cannot be looked into, or is too much, is `_UNSEEN`."""
+    start = os.path.realpath(workspace.root.joinpath(*workspace.writable_parts(path)))
+    rel = os.path.relpath(start, workspace.root)
+    rel = "" if rel == "." else rel
+    closed: list[str] = []
+    try:
+        for number, (found, *_) in enumerate(walk(workspace.root, rel, unreadable=closed.append)):
+            if number >= MAX_PARTS:
+                closed.append(rel)
+                break
+            yield spelling(found[len(rel) :].lstrip("/"))
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError:
+        closed.append(rel)
+    for shut in closed:
+        yield posixpath.join(spelling(shut[len(rel) :].lstrip("/")), _UNSEEN)
 
 
 def fits(rule: Rule, tool: Tool, action: Action) -> bool:
@@ -110,8 +168,8 @@ def _matches(value: str, pattern: str, effect: Effect, tool: Tool, name: str) ->
     if name in tool.paths:
         value, pattern = posixpath.normpath(value), pattern.removeprefix("./")
     if effect != "allow":
-        plain = _pattern(pattern, _ANY).fullmatch(value)  # an address in capitals or wide letters is the same address
-        return bool(plain or _pattern(_folded(pattern), _ANY).fullmatch(_folded(value)))
+        fit = _could_fit if value.endswith(_UNSEEN) else _fit
+        return fit(pattern, value) or fit(_folded(pattern), _folded(value))  # capitals and wide letters are the same
     deep = ""
     if _is_code(tool, name):
         wild = _IN_CODE
@@ -123,6 +181,16 @@ def _matches(value: str, pattern: str, effect: Effect, tool: Tool, name: str) ->
         address = "@" in pattern or ("@" in value and pattern.strip("*") != "")
         wild = _IN_ADDRESS if address else _IN_LINE
     return bool(_pattern(pattern, wild, deep).fullmatch(value))
+
+
+def _fit(pattern: str, value: str) -> bool:
+    return bool(_pattern(pattern, _ANY).fullmatch(value))
+
+
+def _could_fit(pattern: str, value: str) -> bool:
+    """Whether PATTERN fits some name in the folder that VALUE begins with: a beginning of it fits the folder."""
+    folder = value.removesuffix(_UNSEEN)
+    return not folder or any(_fit(pattern[: cut.end()], folder) for cut in re.finditer(r"[/*?]", pattern))
 
 
 def _folded(text: str) -> str:
@@ -151,7 +219,7 @@ def _pattern(pattern: str, wild: str, deep: str = "") -> re.Pattern[str]:
 
 
 def leaves(value: Any) -> Iterator[str]:
-    """The single values in VALUE as text: of lists and mappings all of them."""
+    """The single values in VALUE as text, in Unicode NFC so that they can be compared: of lists and mappings all of them."""
     if isinstance(value, Mapping):
         for item in value.values():
             yield from leaves(item)
@@ -161,7 +229,7 @@ def leaves(value: Any) -> Iterator[str]:
     elif isinstance(value, bool):
         yield "true" if value else "false"
     elif value is not None:
-        yield str(value)
+        yield unicodedata.normalize("NFC", str(value))
 
 
 def links(tool: Tool, action: Action) -> list[str]:
@@ -208,10 +276,11 @@ def like(effect: Effect, tool: Tool, action: Action, scope: ApprovalScope, where
         elif name in tool.text or _is_code(tool, name):
             words = str(value).split()
             if name not in tool.text and words:  # a command; a program is another one each time
-                if _RUNNERS.fullmatch(posixpath.basename(words[0])) or "=" in words[0]:
-                    arguments[name] = _literally(str(value))
-                else:
+                program = _PROGRAM.fullmatch(words[0])  # not `!`, a redirection, a variable or a name in quotes
+                if program and not _RUNNERS.fullmatch(posixpath.basename(words[0])):
                     arguments[name] = _literally(words[0]) + (" *" if len(words) > 1 else "")
+                else:
+                    arguments[name] = _literally(str(value))
         else:
             values = sorted(set(leaves(value)))
             if len(values) > 1:

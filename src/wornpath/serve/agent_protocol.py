@@ -22,9 +22,10 @@ from wornpath.serve.operations import path_text, service, whole
 from wornpath.serve.problems import Json, Problem
 from wornpath.serve.schemas import RunRequest
 from wornpath.serve.service import Service
-from wornpath.serve.tasks import Task, Tasks, artifacts_of, shown, steps_of
-from wornpath.serve.uploads import keep_upload
+from wornpath.serve.tasks import Task, Tasks, artifact, artifacts_of, shown, steps_of
+from wornpath.serve.uploads import keep_upload, upload_path
 from wornpath.store import RunInfo
+from wornpath.tools.workspace import SKIPPED_FOLDERS
 
 PREFIXES = ("/ap/v1/agent", "/agent")
 WAIT_SECONDS = 20.0
@@ -129,14 +130,17 @@ async def upload_artifact(request: Request) -> Response:
         path = (
             place if place.rpartition("/")[2] == name else "/".join(part for part in (place.rstrip("/"), name) if part)
         )
+        if hidden := SKIPPED_FOLDERS.intersection(upload_path(path).split("/")[:-1]):
+            raise Problem(400, f"What is in {min(hidden)} is no artifact; give the file another place.")
         kept = await keep_upload(file, path, _root(here.reader.run(task.task_id)))
     finally:
         await form.close()
     if kept not in task.uploaded:
         task.uploaded.append(kept)
         await asyncio.to_thread(_tasks(here).save, task)
-    found = [one for one in await _artifacts(here, task) if one["relative_path"] == kept]
-    return Json(found[0])
+    unlisted = {**artifact(kept), "agent_created": False}  # one file too many, or in a folder too deep
+    listed = await _artifacts(here, task)
+    return Json(next((one for one in listed if one["relative_path"] == kept), unlisted))
 
 
 async def download_artifact(request: Request) -> Response:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from wornpath.core import UsageError
+from wornpath.serve import kept_answers
 from wornpath.store.protocol import Store
 
 _HUNK = re.compile(r"^@@ ", re.M)
@@ -29,6 +30,8 @@ class Questions:
             for info in self._store.runs(status=status):
                 for event in self._store.events(info.run_id, types=_TYPES):
                     self._fold(event.run_id, event.type, event.time, event.data)
+                for id in kept_answers.read(self._store, info.run_id):
+                    self.answered(id)
 
     def seen(self, seq: int, run_id: str, type: str, text: str) -> None:
         if type in _TYPES:

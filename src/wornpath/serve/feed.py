@@ -97,9 +97,10 @@ class Feed:
         """Something was committed in this process."""
         self._soon(self._woken.set)
 
-    def news(self, kind: str, run_id: str, data: Mapping[str, Any]) -> None:
-        """Passing news of KIND, which is not stored and which a reader that is behind does not get."""
-        self._soon(self._push_news, Frame(0, run_id, news_frame(kind, data)))
+    def news(self, kind: str, run_id: str, tell: Callable[[], Mapping[str, Any] | None]) -> None:
+        """Passing news of KIND, which is not stored and which a reader that is behind does not get. TELL is asked for it when all that was
+        committed before is on its way, so that it is not older than that; None is no news."""
+        self._soon(self._push_news, kind, run_id, tell)
 
     def text(self, run_id: str, purpose: str, text: str, after: int = 0) -> None:
         """A piece of what the model is writing for a run whose last event was AFTER; passing news, between that one and the next."""
@@ -202,11 +203,12 @@ class Feed:
             self._shrink()
         self._tell({frame.run_id for frame in frames})
 
-    def _push_news(self, frame: Frame) -> None:
-        """News into the ring, after what was committed before them: text that is being written comes after the step it is written for."""
+    def _push_news(self, kind: str, run_id: str, tell: Callable[[], Mapping[str, Any] | None]) -> None:
+        """News into the ring, after what was committed before them."""
         with contextlib.suppress(StoreError):
             self._take()
-        self._push([frame])
+            if (data := tell()) is not None:
+                self._push([Frame(0, run_id, news_frame(kind, data))])
 
     def _shrink(self) -> None:
         """Drop the older half, so that dropping costs next to nothing a frame."""

@@ -19,6 +19,7 @@ from typing import Any, Literal
 from wornpath.agent import AutoGPT
 from wornpath.core import Event, Result, RunStatus, StoreError, UsageError, WornpathError
 from wornpath.guard import ApprovalAnswer, ApprovalRequest, Limits
+from wornpath.serve import kept_answers
 from wornpath.serve.feed import Feed
 from wornpath.serve.models import Models
 from wornpath.serve.problems import Problem, of_the_disk
@@ -102,6 +103,7 @@ class Jobs:
         self.store, self.feed, self.worker, self.models, self.told = store, feed, worker, models, told
         self.at_once = at_once
         self.live: dict[str, Job] = {}
+        self._resuming: set[str] = set()
         self._slots = asyncio.Semaphore(at_once)
         self._loop: asyncio.AbstractEventLoop | None = None
         self.stopping = False
@@ -129,6 +131,15 @@ class Jobs:
 
     async def resume(self, info: RunInfo, *, answers: Mapping[str, ApprovalAnswer] | None = None, **more: Any) -> Job:
         """Queue a run that stopped. Raises Problem where it is at work, or over."""
+        if info.run_id in self._resuming:
+            raise Problem(409, f"Run {info.run_id} is at work already.")
+        self._resuming.add(info.run_id)
+        try:
+            return await self._resume(self.store.run(info.run_id), dict(answers or {}), more)
+        finally:
+            self._resuming.discard(info.run_id)
+
+    async def _resume(self, info: RunInfo, answers: dict[str, ApprovalAnswer], more: Mapping[str, Any]) -> Job:
         if not await self.put_away(info):
             raise Problem(409, f"Run {info.run_id} is at work already.")
         info = self.store.run(info.run_id)
@@ -138,7 +149,9 @@ class Jobs:
             raise Problem(409, f"Run {info.run_id} has ended ({info.status}); hand in a new goal instead.")
         self.room()
         await asyncio.to_thread(self.store.append, info.run_id, "run.paused", {"reason": QUEUED}, step=info.steps)
-        return self.start(info.run_id, answers=dict(answers or {}), **more)
+        for id, answer in answers.items():
+            kept_answers.keep(self.store, info.run_id, id, answer)
+        return self.start(info.run_id, answers=answers, **more)
 
     async def take_up(self) -> list[str]:
         """Go on with the runs that an earlier server left, oldest first."""
@@ -162,10 +175,11 @@ class Jobs:
     # -- control -----------------------------------------------------------------------------------
 
     def answer(self, run_id: str, id: str, answer: ApprovalAnswer) -> bool:
-        """Give ANSWER to the question ID of a live run; False where the run is not live."""
+        """Give ANSWER to the question ID of a live run, and keep it until it is recorded; False where the run is not live."""
         job = self.live.get(run_id)
         if job is None:
             return False
+        kept_answers.keep(self.store, run_id, id, answer)
         waiting = job.asked.get(id)
         if waiting is not None and not waiting.done():
             waiting.set_result(answer)
@@ -236,6 +250,8 @@ class Jobs:
             await self._slots.acquire()
             job.slot = True
             chat = await self.models.open(job.model)
+            if not await asyncio.to_thread(self._known, job.run_id):
+                return  # it was removed meanwhile
             job.state = "running"
             job.work = self.worker.start(self._run(job, chat))
             self.told(job.run_id)
@@ -248,7 +264,8 @@ class Jobs:
         finally:
             if job.slot:
                 self._slots.release()
-            self.live.pop(job.run_id, None)
+            if self.live.get(job.run_id) is job:
+                del self.live[job.run_id]
             self.feed.wake()
             self.told(job.run_id)
 
@@ -259,7 +276,7 @@ class Jobs:
             agent = AutoGPT.resume(
                 job.run_id,
                 store=self.store,
-                answers=job.answers,
+                answers=kept_answers.read(self.store, job.run_id) | job.answers,
                 model=chat,
                 limits=job.limits,
                 on_event=self.seen,
@@ -279,6 +296,9 @@ class Jobs:
         job = self.live.get(event.run_id)
         if job is not None:
             job.last_seq = event.seq
+        if event.type == "approval.answered":
+            with contextlib.suppress(OSError, StoreError):  # left there, it does no harm: nobody asks for it again
+                kept_answers.drop(self.store, event.run_id, str(event.data["id"]))
         if job is not None and event.type == "action.started":
             job.acting = True
         elif job is not None and event.type == "action.finished":
@@ -305,8 +325,17 @@ class Jobs:
         self.told(job.run_id)
         return answer
 
+    def _known(self, run_id: str) -> bool:
+        """Whether the run is in the store still; `wornpath runs rm` takes out one that waits here, too."""
+        try:
+            return self.store.run(run_id).run_id == run_id
+        except UsageError:
+            return False
+
     def _settle(self, job: Job) -> None:
         """Record that a run was paused or cancelled where its agent had not begun, and could not."""
+        if not self._known(job.run_id):
+            return
         info = self.store.run(job.run_id)
         if job.cancelled and info.status == "paused":
             finish(self.store, job.run_id, "cancelled", job.why)
@@ -315,12 +344,11 @@ class Jobs:
 
     def _failed(self, job: Job, error: Exception) -> None:
         """The agent recorded what went wrong in the run; what kept it from beginning is recorded here, if that can be written."""
-        with contextlib.suppress(StoreError):
+        with contextlib.suppress(StoreError, UsageError):  # it was removed, or nothing can be written
             info = self.store.run(job.run_id)
-            elsewhere = (
-                info.status == "running" and info.pid != os.getpid()
-            )  # somebody resumed it at a terminal meanwhile
-            if info.status in ("paused", "running", "queued") and not elsewhere:
+            resumed = info.status == "running" and info.pid != os.getpid()  # at a terminal meanwhile
+            elsewhere = resumed or self.live.get(job.run_id) not in (job, None)
+            if info.run_id == job.run_id and info.status in ("paused", "running", "queued") and not elsewhere:
                 finish(self.store, job.run_id, "error", str(error) or type(error).__name__)
         if not isinstance(error, WornpathError) and not of_the_disk(error):
             traceback.print_exception(error, file=sys.stderr)

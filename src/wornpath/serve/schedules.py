@@ -20,7 +20,7 @@ from typing import Any
 
 from cronsim import CronSim, CronSimError
 
-from wornpath.core import StoreError, UsageError, WornpathError
+from wornpath.core import StoreError, UsageError
 from wornpath.store.database import private_folder
 
 TICK_SECONDS = 10.0
@@ -102,7 +102,8 @@ class Schedules:
             data = json.loads(file.read_text(encoding="utf-8"))
             one = Schedule(**{**data, "id": file.stem, "checks": tuple(data.get("checks", ()))})
             check_cron(one.cron)
-        except (OSError, ValueError, TypeError, AttributeError, UsageError):
+            datetime.fromtimestamp(one.created)
+        except (OSError, ValueError, OverflowError, TypeError, AttributeError, UsageError):
             return None
         return one
 
@@ -144,7 +145,7 @@ class Clock:
     async def follow(self) -> None:
         """Look at the clock for ever."""
         while True:
-            with contextlib.suppress(WornpathError, OSError):  # an unreadable folder is looked at again
+            with contextlib.suppress(Exception):  # whatever it is, the schedules are looked at again
                 await self.look()
             await asyncio.sleep(TICK_SECONDS)
 
@@ -172,8 +173,8 @@ class Clock:
         run_id, problem = one.last_run, ""
         try:
             run_id = await self.hand_in(one)
-        except (WornpathError, OSError) as error:
-            problem = str(error)
+        except Exception as error:  # whatever it is, the other schedules go on
+            problem = str(error) or type(error).__name__
         now = Schedule(one.id, one.cron, one.goal, one.workspace, one.checks, one.created, run_id, time.time(), problem)
         if os.path.exists(self.schedules.folder / f"{one.id}.json"):  # noqa: PTH110 - removed meanwhile, it stays removed
             await asyncio.to_thread(self.schedules.put, now)

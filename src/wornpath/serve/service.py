@@ -14,6 +14,7 @@ from wornpath.agent import AutoGPT
 from wornpath.core import Goal, UsageError, WornpathError
 from wornpath.guard import Limits
 from wornpath.serve.asking import Questions
+from wornpath.serve.bodies import checked
 from wornpath.serve.feed import Feed
 from wornpath.serve.jobs import HELD, QUEUED, STOPPED, UNBEGUN, Jobs, Order
 from wornpath.serve.models import Models, Opener
@@ -94,7 +95,7 @@ class Service:
 
     async def _due(self, one: Schedule) -> str:
         """Hand in the goal of a schedule."""
-        asked = RunRequest(goal=one.goal, workspace=one.workspace, checks=list(one.checks))
+        asked = checked({"goal": one.goal, "workspace": one.workspace, "checks": list(one.checks)}, RunRequest)
         return (await self.hand_in(asked)).run_id
 
     async def _open_model(self) -> None:
@@ -118,10 +119,13 @@ class Service:
 
     def told(self, run_id: str) -> None:
         """A run's place in the queue changed."""
+        self.feed.news("run", run_id, lambda: self._known_row(run_id))
+
+    def _known_row(self, run_id: str) -> dict[str, Any] | None:
         try:
-            self.feed.news("run", run_id, self.row(self.reader.run(run_id)))
+            return self.row(self.reader.run(run_id))
         except UsageError:
-            return
+            return None
 
     def row(self, info: RunInfo) -> dict[str, Any]:
         job = self.jobs.live.get(info.run_id)
@@ -151,7 +155,10 @@ class Service:
             return folder
         if not given.strip() or "\0" in given:
             raise Problem(400, "The workspace is empty; name a folder, or leave it out for a fresh one.")
-        folder = Path(os.path.realpath(self.workspaces / Path(given).expanduser()))
+        try:
+            folder = Path(os.path.realpath(self.workspaces / Path(given).expanduser()))
+        except RuntimeError:
+            raise Problem(400, f"{given[:200]!r} names the home of a user that there is not; give another.") from None
         if folder != self.workspaces and self.workspaces not in folder.parents:
             raise Problem(
                 403,
@@ -171,6 +178,7 @@ class Service:
         protocol: str = "",
         begin: bool = True,
         parent: str | None = None,
+        family: str = "",
     ) -> RunInfo:
         """Record a new run and queue it; without BEGIN it waits. PROTOCOL names the one it came by, if nobody can be asked by it."""
         self.jobs.room()
@@ -198,6 +206,7 @@ class Service:
             rules=usual.rules,
             on_event=self.jobs.seen,
             parent=parent,
+            family=family,
             run_id=run_id,
         )
         order = Order(request.model, protocol, self.takes_up)

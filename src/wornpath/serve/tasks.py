@@ -109,7 +109,7 @@ def steps_of(store: Store, task: Task, run: RunInfo) -> list[dict[str, Any]]:
         elif steps and event.type == "action.finished":
             steps[-1] |= {"status": "completed", "output": _said(event.data.get("observation", {}))}
         elif steps:
-            steps[-1]["artifacts"].append(_made(str(event.data.get("path", ""))))
+            steps[-1]["artifacts"].append(artifact(str(event.data.get("path", ""))))
     if run.status in ENDED:
         for step in steps:
             step["status"] = "completed"
@@ -135,7 +135,8 @@ def _step(task: Task, number: int, status: str) -> dict[str, Any]:
     }
 
 
-def _made(path: str) -> dict[str, Any]:
+def artifact(path: str) -> dict[str, Any]:
+    """A file that the agent made."""
     name = path.rpartition("/")[2]
     return {"artifact_id": artifact_id(path), "agent_created": True, "file_name": name, "relative_path": path}
 

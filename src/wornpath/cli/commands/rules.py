@@ -87,9 +87,21 @@ def add(
     if not (tool or risk or pairs or host):  # for the whole folder, from a slip of the hand
         raise UsageError(f"Say what to {effect}: --tool, --risk, --argument or --host; for every action, --tool '*'.")
     check_names([rule], list(Registry.standard()))
-    where = str(workspace.resolve()) if scope == "folder" else ""
+    where = _folder(workspace) if scope == "folder" else ""
     with open_store() as store:
         typer.echo(store.add_rule(replace(rule, scope=scope, where=where)).id)
+
+
+def _folder(given: Path) -> str:
+    from wornpath.core import UsageError
+
+    try:
+        folder = given.expanduser()
+    except RuntimeError:  # ~NAME of no user
+        folder = given
+    if not folder.is_dir():
+        raise UsageError(f"There is no folder {folder}; a rule of scope folder needs one that is there.")
+    return str(folder.resolve())
 
 
 @group.command("rm")

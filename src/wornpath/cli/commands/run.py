@@ -129,7 +129,16 @@ def run(
 
         if json or quiet or plan_only:
             raise UsageError("--web shows the run on a page; leave out --json, --quiet and --plan-only.")
-        raise typer.Exit(run_on_page(text, loaded, workspace=workspace, checks=check or (), parent=continue_, yes=yes))
+        code = run_on_page(
+            text,
+            loaded,
+            workspace=workspace,
+            checks=check or (),
+            parent=continue_,
+            family=family.strip(),
+            yes=yes,
+        )
+        raise typer.Exit(code)
     with open_store() as store:
         launch = Launch(store, loaded, yes=yes, json=json, quiet=quiet)
         code = launch.start(

@@ -35,9 +35,10 @@ def serve(
     yes: Yes = False,
 ) -> None:
     """Serve the page, the HTTP interface, and the protocols of other programs. Ctrl-C checkpoints the runs and stops."""
+    from wornpath.cli.opening import open_store
     from wornpath.cli.output import note
     from wornpath.cli.settings import load
-    from wornpath.cli.web import opener_for, page_url, require_web, server_settings
+    from wornpath.cli.web import browser, opener_for, page_url, require_web, server_settings
     from wornpath.store.paths import data_dir
 
     require_web()
@@ -45,13 +46,15 @@ def serve(
     from wornpath.serve.service import Service
 
     loaded, root = load({"model": model}), data_dir()
+    with open_store() as store:
+        store.last_seq()  # one that cannot be used is told here, in a sentence
     if workspaces is not None:
         workspaces = running.workspaces_folder(workspaces)
     address = running.bind(host, port)
     access = running.access_for(
         address, None if no_token else running.kept_token(root, new=new_token), tuple(allow_host or ())
     )
-    with running.only_server(root, address.url):
+    with running.only_server(root, address.url), browser(root) as show:
         service = Service(
             root,
             opener_for(loaded, yes=yes),
@@ -65,7 +68,7 @@ def serve(
             typer.echo(url)
             note("Ctrl-C checkpoints the runs and stops.")
             if open_:
-                typer.launch(url)
+                show(url)
 
         running.serve(service, address, access, ready)
         note("Stopped. Runs that were at work go on when the server starts again.")

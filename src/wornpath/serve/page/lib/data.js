@@ -54,13 +54,16 @@ async function upToDate(request, rows) {
   underWay.add(meanwhile);
   try {
     const answer = await request;
-    for (const row of rows(answer)) {
-      for (const event of meanwhile) if (event.run_id === row.run_id) updateRow(row, event);
-    }
+    for (const row of rows(answer)) for (const { runId, change } of meanwhile) if (runId === row.run_id) change(row);
     return answer;
   } finally {
     underWay.delete(meanwhile);
   }
+}
+
+/** Note for requests under way that the row of the run RUNID is to CHANGE. */
+function live(runId, change) {
+  for (const meanwhile of underWay) meanwhile.push({ runId, change });
 }
 
 export async function loadRuns({ older = false } = {}) {
@@ -90,6 +93,7 @@ export function search(patch) {
 /** A run's row as the server tells it now. */
 export function takeRow(row) {
   if (row.deleted) return;
+  live(row.run_id, (one) => Object.assign(one, row));
   const at = state.runs.findIndex((one) => one.run_id === row.run_id);
   if (at >= 0) state.runs[at] = { ...state.runs[at], ...row };
   else if (!state.query && !state.filter) state.runs.unshift(row);
@@ -114,11 +118,10 @@ export const loadApprovals = debounced(async () => {
 
 // -- the open run -------------------------------------------------------------------------------------
 
-let backlog = [];
+let backlog = null; // what comes live while older events are asked for: applied at once, it would hide them
 
 export async function openRun(runId) {
   if (state.run?.id === runId && !state.runProblem) return;
-  backlog = [];
   store.set({ run: new Run(runId), detail: null, replay: null, runProblem: null, writing: null, loading: true });
   await loadRun();
 }
@@ -130,6 +133,7 @@ export function closeRun() {
 /** Everything of the open run that is not here yet. */
 async function loadRun() {
   const { run } = state;
+  backlog = [];
   try {
     await loadDetail(run);
     for (;;) {
@@ -139,19 +143,21 @@ async function loadRun() {
       store.set();
       if (page.events.length < PAGE) break;
     }
-    for (const event of backlog) if (event.run_id === run.id) run.apply(event);
-    backlog = [];
+    const waited = backlog;
+    backlog = null;
+    for (const event of waited) if (run.apply(event)) follow(run, event);
     if (state.writing) state.writing.calls = run.activity.kind === "preparing" ? run.calls : -1; // of a call that is over?
     store.set({ loading: false, runProblem: null });
   } catch (problem) {
     if (state.run !== run) return;
+    backlog = null;
     fail(problem, true);
     store.set({ loading: false, runProblem: problem });
   }
 }
 
 async function loadDetail(run) {
-  const detail = await get(`runs/${id(run.id)}`);
+  const detail = await upToDate(get(`runs/${id(run.id)}`), (answer) => [answer]);
   if (state.run !== run) return;
   if (!run.lastSeq) run.id = detail.run_id; // a short id was enough to find it
   store.set({ detail });
@@ -169,11 +175,11 @@ export function replayTo(count) {
 function onEvent(event) {
   const { run } = state;
   if (run && event.run_id === run.id) {
-    if (state.loading) backlog.push(event);
-    else if (run.apply(event)) follow(run, event);
+    if (backlog) backlog.push(event);
+    else if (!state.runProblem && run.apply(event)) follow(run, event);
   }
   if (event.type === "policy.changed") state.policyChanges += 1;
-  for (const meanwhile of underWay) meanwhile.push(event);
+  live(event.run_id, (row) => updateRow(row, event));
   const row = state.runs.find((one) => one.run_id === event.run_id);
   if (!row && event.type === "run.started") loadRunsSoon();
   if (row) updateRow(row, event);
@@ -244,7 +250,7 @@ export async function start() {
       loadRuns();
       loadApprovals();
       if (!state.info) loadInfo();
-      if (state.run && !state.loading) loadRun();
+      if (state.run && !backlog) loadRun();
     },
   });
   await Promise.all([loadInfo(), loadRuns()]);

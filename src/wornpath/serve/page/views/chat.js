@@ -8,13 +8,11 @@ import { t } from "../lib/i18n.js";
 import { renderMarkdown } from "../lib/markdown.js";
 import { empty } from "./marks.js";
 
-const talks = new Map(); // run id → [{who, text}], for as long as the page is open
+const talks = new Map(); // run id → {said: [{who, text}], waiting, partial, draw}, for as long as the page is open; draw() is of the panel in view
 
 export function chatPanel(run) {
-  if (!talks.has(run.id)) talks.set(run.id, []);
+  if (!talks.has(run.id)) talks.set(run.id, { said: [], waiting: false, partial: "", draw() {} });
   const talk = talks.get(run.id);
-  let waiting = false;
-  let partial = "";
 
   const log = h("div", { class: "chat-log", role: "log", "aria-label": t("chat"), tabindex: "0" });
   const text = h("textarea", {
@@ -33,11 +31,6 @@ export function chatPanel(run) {
     submit,
   );
   const element = h("div", { class: "chat" }, log, form);
-  const stop = onStreamedText((piece) => {
-    if (!waiting || piece.run_id !== run.id || piece.purpose !== "chat") return;
-    partial += piece.text;
-    draw();
-  });
 
   function key(event) {
     if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
@@ -48,20 +41,25 @@ export function chatPanel(run) {
   async function send(event) {
     event.preventDefault();
     const message = text.value.trim();
-    if (!message || waiting) return;
+    if (!message || talk.waiting) return;
     text.value = "";
-    talk.push({ who: "me", text: message });
-    waiting = true;
-    partial = "";
-    draw();
+    talk.said.push({ who: "me", text: message });
+    Object.assign(talk, { waiting: true, partial: "" });
+    talk.draw();
+    const stop = onStreamedText((piece) => {
+      if (piece.run_id !== run.id || piece.purpose !== "chat") return;
+      talk.partial += piece.text;
+      talk.draw();
+    });
     try {
       const { answer } = await post(`runs/${encodeURIComponent(run.id)}/chat`, { message });
-      talk.push({ who: "model", text: answer });
+      talk.said.push({ who: "model", text: answer });
     } catch (problem) {
-      talk.push({ who: "problem", text: problem.offline ? t("offline") : problem.message });
+      talk.said.push({ who: "problem", text: problem.offline ? t("offline") : problem.message });
     }
-    waiting = false;
-    draw();
+    stop();
+    talk.waiting = false;
+    talk.draw();
   }
 
   const bubble = (one) =>
@@ -73,7 +71,7 @@ export function chatPanel(run) {
     );
 
   function draw() {
-    if (!talk.length) {
+    if (!talk.said.length) {
       const ask = (question) => {
         text.value = question;
         form.requestSubmit();
@@ -100,21 +98,22 @@ export function chatPanel(run) {
     } else
       fill(
         log,
-        talk.map(bubble),
-        waiting
+        talk.said.map(bubble),
+        talk.waiting
           ? h(
               "div",
               { class: "bubble model" },
-              partial
-                ? renderMarkdown(visible(partial))
+              talk.partial
+                ? renderMarkdown(visible(talk.partial))
                 : h("span", { class: "typing", role: "img", "aria-label": t("thinking") }, h("i"), h("i"), h("i")),
             )
           : null,
       );
-    submit.disabled = waiting;
+    submit.disabled = talk.waiting;
     log.scrollTop = log.scrollHeight;
   }
 
+  talk.draw = draw;
   draw();
-  return { element, update() {}, close: stop };
+  return { element, update() {}, close: () => (talk.draw = () => {}) };
 }

@@ -14,6 +14,7 @@ export function runHead(runId, { status, startReplay, replaying }) {
   const { state } = store;
   const element = h("div", { class: "run-head" });
   let drawn = "";
+  let busy = false; // a request is under way
 
   function update() {
     const run = shown();
@@ -23,7 +24,7 @@ export function runHead(runId, { status, startReplay, replaying }) {
     const looking = state.replay !== null;
     const { kind, action } = run?.activity ?? {};
     const parts = [now, goal, run?.steps.size, run?.totalTokens, kind, action?.tool, waiting, looking, replaying()];
-    const signature = [...parts, state.loading, state.runProblem !== null].join("|");
+    const signature = [...parts, state.loading, state.runProblem !== null, busy].join("|");
     if (signature === drawn) return;
     drawn = signature;
     const focused = element.contains(document.activeElement) ? document.activeElement.id : "";
@@ -67,14 +68,30 @@ export function runHead(runId, { status, startReplay, replaying }) {
 
   // -- what can be done -------------------------------------------------------------------------------
 
-  const act = (word) => () => command(runId, word).catch(fail);
+  /** Send what WORK sends, and nothing else meanwhile: a double click must not ask twice. */
+  async function send(work) {
+    if (busy) return;
+    const { id } = document.activeElement;
+    busy = true;
+    update();
+    try {
+      await work();
+    } catch (problem) {
+      fail(problem);
+    }
+    busy = false;
+    update();
+    if (document.activeElement === document.body) document.getElementById(id)?.focus({ preventScroll: true }); // a disabled button loses it
+  }
+
+  const act = (word) => () => send(() => command(runId, word));
   const sure = (question, yes, work) => async () => (await confirm(t(question), { yes: t(yes), no: t("keep") })) && work();
 
   function actions(now) {
     if (state.replay || !now) return null;
     const working = ["running", "queued"].includes(now);
     const make = (word, mark, onclick, kind = "small plain", more = {}) =>
-      button(t(word), { mark, kind, id: `run-${word}`, onclick, ...more });
+      button(t(word), { mark, kind, id: `run-${word}`, onclick, disabled: busy, ...more });
     return [
       now === "running" ? make("pause", "pause", act("pause"), "small") : null,
       ["paused", "needs_person", "error"].includes(now) ? make("resume", "play", act("resume"), "small primary") : null,
@@ -85,15 +102,12 @@ export function runHead(runId, { status, startReplay, replaying }) {
     ];
   }
 
-  async function deleteRun() {
-    try {
+  const deleteRun = () =>
+    send(async () => {
       await remove(`runs/${encodeURIComponent(runId)}`);
       forget(runId);
       location.hash = "#/";
-    } catch (problem) {
-      fail(problem);
-    }
-  }
+    });
 
   /** A run that reached a limit goes on with a higher one. */
   async function withMore() {
@@ -105,13 +119,10 @@ export function runHead(runId, { status, startReplay, replaying }) {
       reached.limit * 2,
     );
     if (limit === null) return undefined;
-    try {
+    return send(async () => {
       await post(`runs/${encodeURIComponent(runId)}/resume`, { [option]: limit });
       loadDetailSoon();
-    } catch (problem) {
-      fail(problem);
-    }
-    return undefined;
+    });
   }
 
   return { element, update };
