@@ -31,9 +31,7 @@ def _guarded(arguments: list[str] | None) -> int:
         return 130
     except BrokenPipeError:
         return _unread()
-    except (
-        SystemExit
-    ) as left:  # of typer, at a broken pipe; or of a library that gave up, whose code means something else than ours
+    except SystemExit as left:  # of typer, at a broken pipe; or of a library that gave up, whose codes are not ours
         return _unread() if isinstance(left.__context__, BrokenPipeError) else 1
     except Exception as error:
         return _own_error(error) or _typer_error(error) or _writing_error(error) or _unexpected(error)
