@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from wornpath.bench.arms import ARMS, Algorithm, Contender, Setting
+from wornpath.bench.rated import Rater
 from wornpath.bench.warm import WarmSandbox
 from wornpath.core import ModelUnavailable, Result, SandboxUnavailable, Task, UsageError, WornpathError
 from wornpath.guard.limits import Limits
@@ -55,6 +56,8 @@ class Spec:
     """An episode ends unmet after so many steps; 0: where the agent's own limit is."""
     drift: int = 0
     """From this episode on, if not 0, the draws are test draws: all is called, laid out and worded in other ways than before."""
+    rated: bool = False
+    """The agent gets no checks; a person who knows them rates each run when it is over."""
 
     @property
     def length(self) -> int:
@@ -171,13 +174,15 @@ async def _episode(
     began = time.process_time()
     workspace = place.workspace()
     task.write(workspace)
+    rater = Rater.of(task, workspace) if spec.rated else None
     folder = home / "store"
     if not contender.keeps:
         shutil.rmtree(folder, ignore_errors=True)
     with SqliteStore(folder) as store:
         limits = Limits(max_steps=spec.max_steps) if spec.max_steps else None
         seed = spec.seed * SEED_STEP + episode
-        agent = contender.agent(task, workspace, chat, store, seed=seed, run_id=run_id, limits=limits)
+        given = rater.given if rater else task
+        agent = contender.agent(given, workspace, chat, store, seed=seed, run_id=run_id, limits=limits)
         place.give(agent)
         spent: Result | RunInfo
         try:
@@ -187,6 +192,8 @@ async def _episode(
         except WornpathError:
             met, status, spent = False, "error", _recorded(store, run_id)
         else:
+            if rater:
+                done = await rater.rate(agent, done)
             contender.learn(agent, done)
             met, status, spent = done.met, str(done.result.status), done.result
         served = contender.served()

@@ -12,8 +12,16 @@ from wornpath.store.protocol import Store
 from wornpath.store.runs import RunInfo
 
 
-def rate(store: Store, info: RunInfo, rating: Literal["good", "bad", "none"], comment: str = "") -> None:
+def rate(
+    store: Store,
+    info: RunInfo,
+    rating: Literal["good", "bad", "none"],
+    comment: str = "",
+    *,
+    experience: Experience | None = None,
+) -> None:
     """Record RATING, and learn from the run as it is seen now; `none` takes back what was said, and the verdict before it holds again.
+    EXPERIENCE is what learns, by default that beside STORE.
 
     Raises UsageError for a run at work."""
     if info.status == "running":
@@ -31,7 +39,7 @@ def rate(store: Store, info: RunInfo, rating: Literal["good", "bad", "none"], co
             ("evaluation.made", {"scope": "run", "evaluation": to_json(said)}, info.steps),
         ],
     )
-    Experience.of(store).relearn(store, info.run_id)
+    (experience or Experience.of(store)).relearn(store, info.run_id)
 
 
 def label(store: Store, info: RunInfo, step: int, action: Action, comment: str = "") -> None:
