@@ -5,19 +5,30 @@ from __future__ import annotations
 import csv
 import posixpath
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 _LABEL = re.compile(r"^\s*[-*#]?\s*([^\W\d_][\w /\-]{0,30}?)\s*[:：=]\s*(\S.*)?$")
+SEPARATORS = ",;\t|"
 DATE = re.compile(r"\d{4}-\d{2}(?:-\d{2})?")
+
+
+def separator(lines: Sequence[str]) -> str:
+    """What parts the columns in the first LINES of a table; empty where there is but one column."""
+    first = next(_plain(lines), "")
+    best = max(SEPARATORS, key=first.count)
+    return best if best in first else ""
+
+
+def _plain(lines: Sequence[str]) -> Iterator[str]:
+    return (line for line in lines if line.strip() and not line.startswith("[sheet "))
 
 
 def header(lines: Sequence[str]) -> dict[str, str]:
     """Column → a value under it, from the first LINES of a table."""
-    plain = [line for line in lines if line.strip() and not line.startswith("[sheet ")]
+    plain = list(_plain(lines))
     if not plain:
         return {}
-    delimiter = max(",;\t|", key=plain[0].count)
-    rows = list(csv.reader(plain[:4], delimiter=delimiter))
+    rows = list(csv.reader(plain[:4], delimiter=separator(lines) or ","))
     names, samples = rows[0], rows[1] if len(rows) > 1 else []
     if len(names) > 60:
         return {}

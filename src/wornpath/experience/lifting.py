@@ -16,9 +16,10 @@ from typing import Any
 from wornpath.core import Action, canonical
 from wornpath.experience.forms import forms, group_of, listed
 from wornpath.experience.naming import Names
+from wornpath.experience.marks import ROLE
 from wornpath.experience.repeats import Item, items, parts
 from wornpath.experience.situation import Situation
-from wornpath.experience.source import Place, line_starts, literals, offset
+from wornpath.experience.source import Place, is_text, line_starts, literals, offset
 from wornpath.experience.template import Element, Hole, Listing, Piece, Repeat, Template
 
 MAX_SHORT_TEXT = 200
@@ -34,11 +35,17 @@ class Lifter:
         self.explained: dict[str, set[tuple[str, str]]] = {}
         if roles:
             for role, values in situation.roles.items():
-                for value in values:
+                for value in values if not role.startswith(ROLE) else ():
                     for form, text in forms(value):
                         self.explained.setdefault(text, set()).add((role, form))
+        marks = [(role, v) for role, values in situation.roles.items() if role.startswith(ROLE) for v in values]
+        self.marks: dict[str, set[tuple[str, str]]] = {}
+        """Signs, which explain a literal that says nothing else."""
+        for role, value in marks if roles else ():
+            self.marks.setdefault(value if value.isprintable() else repr(value)[1:-1], set()).add((role, "="))
         alone = {role for role, values in situation.roles.items() if len(values) == 1}
         self.sole = {pair for pairs in self.explained.values() for pair in pairs if pair[0] in alone}
+        self.sole |= {pair for pairs in self.marks.values() for pair in pairs}
         self.names = Names(self.explained)
         self.items = items(situation) if roles else []
         self.roles = roles
@@ -95,13 +102,16 @@ class Lifter:
 
         def hole(value: str) -> Hole:
             known, seen = self.explained.get(value, set()), extra.get(value, set())
+            if is_text(place):
+                known = known | self.marks.get(value, set())
             return Hole(frozenset(known | seen), value, place, frozenset(seen | (known & self.sole)))
 
-        if text and (text in self.explained or text in extra):
+        sign = is_text(place) and text in self.marks and not (set(place) & {"f", "t"} and set(text) & {"{", "}"})
+        if text and (text in self.explained or text in extra or sign):
             return (hole(text),)
         out: list[Piece] = []
         at = 0
-        escapes = place not in ("", "sh", "0", ".") and "r" not in place
+        escapes = is_text(place) and "r" not in place
         for start, end in self.names.spans(text, Names(extra) if extra else None):
             if escapes and text[max(0, start - 1) : start] == "\\":  # "\new" does not say new
                 continue

@@ -18,6 +18,7 @@ from typing import Any
 
 from wornpath.core import digest
 from wornpath.experience import beginnings
+from wornpath.experience.marks import marks
 from wornpath.experience.text import content_words, identifiers, words
 from wornpath.tools.documents import preview
 from wornpath.tools.workspace import FileEntry, Workspace
@@ -404,6 +405,8 @@ class _Taker:
         goal_words = content_words(self.goal)
         named: dict[str, list[str]] = {}
         layouts: set[str] = set()
+        separators: list[str] = []
+        texts: list[str] = []
         about = {p for role in ("goal.file.old", "file in the goal's folder") for p in self.found.roles.get(role, ())}
         for extension in sorted({posixpath.splitext(f.name)[1].casefold() for f in self.files}):
             most = 3 if extension in PACKED else SAMPLES
@@ -412,6 +415,10 @@ class _Taker:
                 lines = preview(entry.path, 1500, self.workspace).splitlines()
                 if not about or entry.path in about:
                     layouts.add(f"{extension} {beginnings.layout(lines, extension in TABLES)}")
+                    if extension not in TABLES:
+                        texts.append("\n".join(lines))
+                    elif extension not in PACKED:
+                        separators.append(beginnings.separator(lines))
                 fields = beginnings.header(lines) if extension in TABLES else beginnings.labels(lines)
                 what = "column" if extension in TABLES else "label"
                 for name, sample in fields.items():
@@ -427,6 +434,8 @@ class _Taker:
         self.found.layout = "\n".join(sorted(layouts)) if len(kinds) <= MANY else "many kinds"
         for role, names in named.items():
             self.add(role, names)
+        for role, sign in marks(self.goal, filter(None, separators), texts, named.get("column", ())):
+            self.add(role, [sign])
         wanted = self.found.roles.get("goal.columns", ())
         there = {n.casefold() for role in ("column", "label") for n in self.found.roles.get(role, ())}
         self.add("goal.columns found", [w for w in wanted if w.casefold() in there])

@@ -24,6 +24,11 @@ _MIDDLE = {getattr(tokenize, name, -1) for name in ("FSTRING_MIDDLE", "TSTRING_M
 _END = {getattr(tokenize, name, -1) for name in ("FSTRING_END", "TSTRING_END")} - {-1}
 
 
+def is_text(place: Place) -> bool:
+    """Whether PLACE is the inside of a string literal."""
+    return place not in ("", "sh", "0", ".")
+
+
 def fitting(value: str, place: Place) -> str | None:
     """VALUE as it is written in PLACE; None where it cannot stand there."""
     match place:
