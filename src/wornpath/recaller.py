@@ -45,6 +45,8 @@ class Recalled:
     covers: bool
     loop: bool = False
     """One of several that are to be done one after the other."""
+    fits: bool = True
+    """Whether the files say what its program takes for granted."""
 
     @property
     def record(self) -> Record:
@@ -54,7 +56,7 @@ class Recalled:
     @property
     def strong(self) -> bool:
         """Whether it is likely enough to go well to stand in for what the model would write."""
-        return self.covers and self.evidence.chance > PROMISING and (self.sure > SURE or self.loop)
+        return self.covers and self.fits and self.evidence.chance > PROMISING and (self.sure > SURE or self.loop)
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,10 +207,14 @@ class Recaller:
     def _trial(self, tracker: Tracker) -> str:
         """The position to try a known program from that is not sure to do: where the checks can tell, so that it is taken back where it
         does not; a few times."""
-        active, goal = tracker.active, tracker.goal
-        if active is None or goal is None or not (goal.checks and tracker.telling):
+        active = tracker.active
+        if active is None or not self._telling(tracker):
             return ""
         return position(active.kind, []) if len(self._used) < MAX_TRIES and not self._chain else ""
+
+    def _telling(self, tracker: Tracker) -> bool:
+        """Whether the checks can tell when the work is done."""
+        return bool(tracker.goal and tracker.goal.checks and tracker.telling)
 
     def candidates(self, tracker: Tracker, allowed: Callable[[Tool], bool]) -> list[Recalled]:
         """What was done here before, with today's things, best first: whatever is ALLOWED, was not tried, and can be filled."""
@@ -238,7 +244,8 @@ class Recaller:
                 out += made
                 if made and not made[0].loop:
                     break  # a way of saying it that leaves less open goes before others
-        return list({r.action.key: r for r in reversed(out)}.values())[::-1][:MAX_RECALLED]
+        found = list({r.action.key: r for r in reversed(out)}.values())[::-1]
+        return sorted((r for r in found if r.fits or self._telling(tracker)), key=lambda r: not r.fits)[:MAX_RECALLED]
 
     def _filled(
         self, body: Template, known: Evidence, tracker: Tracker, allowed: Callable[[Tool], bool]
@@ -254,14 +261,15 @@ class Recaller:
             made = tops
         several = loop or (len(tops) > 1 and known.closest.uses > 2)
         clear = made if several else [(a, sure) for a, sure in made if sure > SURE]
-        return [Recalled(a, known, sure, self._covers, several) for a, sure in clear[:MAX_RECALLED]]
+        fits = body.anchors <= self.situation.said
+        return [Recalled(a, known, sure, self._covers, several, fits) for a, sure in clear[:MAX_RECALLED]]
 
     def gate(self, recalled: Sequence[Recalled], tracker: Tracker, able_to: Callable[[Action], bool]) -> Gate:
         """Which of RECALLED may be taken without the model, or else which action, if the run is ABLE_TO, it need only write the text of."""
         mode = self.experience.config.gate
         able = [r for r in recalled if r.covers and (r.sure > SURE or r.loop) and self._reversible(r.action)]
         at, trial = self.position(tracker), self._trial(tracker)
-        good = [r for r in able if at and may_skip(r.evidence, self._standing, mode)]
+        good = [r for r in able if at and r.fits and may_skip(r.evidence, self._standing, mode)]
         chosen = [r for r in good if r.loop] or good
         if chosen:
             best = chosen[0].record
@@ -272,7 +280,7 @@ class Recaller:
         )
         worth = [r for r in able if not shut and r.evidence.chance > WORTH_A_TRY]
         worth = [r for r in worth if (trial and self._does(r.action)) or (r.action == FINISHED and tracker.trying)]
-        if worth and tracker.goal is not None and tracker.goal.checks and tracker.telling:
+        if worth and self._telling(tracker):
             why = "a known program that may do, since the checks will tell"
             return self._opened(worth[:1], "skipped", at or trial, why)
         return self._to_write(recalled, tracker, able_to, at)
@@ -326,7 +334,7 @@ class Recaller:
         known = may_write([evidence for evidence, _ in others], self._standing, mode)
         if known is None or any(e.template != known.template or e.closest.bad > e.closest.ok for e in own):
             return None, ""
-        if known.template == FINISH.id and not (tracker.goal and tracker.goal.checks and tracker.telling):
+        if known.template == FINISH.id and not self._telling(tracker):
             return None, ""
         return known, next(family for evidence, family in others if evidence is known)
 

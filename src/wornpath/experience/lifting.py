@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from wornpath.core import Action, canonical
+from wornpath.experience.anchors import said, silent
 from wornpath.experience.forms import forms, group_of, listed
 from wornpath.experience.naming import Names
 from wornpath.experience.marks import ROLE
@@ -55,12 +56,14 @@ class Lifter:
         are short; others are left open."""
         arguments: dict[str, Any] = {}
         left: list[str] = []
+        relies: set[str] = set()
         strings = {n: v for n, v in action.arguments.items() if isinstance(v, str)}
         for name, value in action.arguments.items():
             if not isinstance(value, str):
                 arguments[name] = list(value) if isinstance(value, tuple) else value
             elif texts.get(name) == "code":
-                arguments[name] = self._code(value)
+                arguments[name], on = self._code(value)
+                relies |= on
             elif name in texts and len(value) > MAX_SHORT_TEXT:
                 left.append(name)
             else:
@@ -70,7 +73,7 @@ class Lifter:
                     left.append(name)
                 else:
                     arguments[name] = pieces
-        return Template(action.tool, arguments, tuple(left))
+        return Template(action.tool, arguments, tuple(left), frozenset(relies))
 
     def bare(self, action: Action, texts: Mapping[str, str]) -> Template:
         """The template of ACTION with its programs left to be written."""
@@ -119,21 +122,29 @@ class Lifter:
             at = end
         return _joined([*out, text[at:]])
 
-    def _code(self, code: str) -> tuple[Piece, ...]:
-        """CODE with the literals that name things lifted. What does not parse is taken as it is."""
+    def _code(self, code: str) -> tuple[tuple[Piece, ...], set[str]]:
+        """CODE with the literals that name things lifted, and what else it says that the files say, too. What does not parse is taken as it
+        is."""
+        relies: set[str] = set()
         if "\r" in code.replace("\r\n", "\n"):  # ast ends a line there and tokenize does not
-            return (code,)
+            return (code,), relies
         try:
             tree = ast.parse(code)
             spans = [*self._listings(tree, code)]
             spans += [s for s in self._repeats(tree, code) if not any(a <= s[0] < b for a, b, _ in spans)]
             taken = [(a, b) for a, b, _ in spans]
+            starts = line_starts(code)
+            shown = [(offset(code, starts, a, b), offset(code, starts, c, d)) for a, b, c, d in silent(tree)]
             for start, end, place in literals(code):
-                if not any(a <= start < b for a, b in taken):
-                    text = code[start:end]
-                    spans.append((start, end, self._field(text) if place == "." else self._text(text, place=place)))
+                if any(a <= start < b for a, b in taken):
+                    continue
+                text = code[start:end]
+                pieces = self._field(text) if place == "." else self._text(text, place=place)
+                spans.append((start, end, pieces))
+                if is_text(place) and not any(a <= start < b for a, b in shown):
+                    relies.update(*(said(p, place) for p in pieces if isinstance(p, str)))
         except (SyntaxError, ValueError, IndexError, tokenize.TokenError, RecursionError, MemoryError):
-            return (code,)
+            return (code,), set()
         out: list[Piece] = []
         at = 0
         for start, end, pieces in sorted(spans, key=lambda s: s[0]):
@@ -141,7 +152,7 @@ class Lifter:
                 continue
             out += [code[at:start], *pieces]
             at = end
-        return _joined([*out, code[at:]])
+        return _joined([*out, code[at:]]), relies & self.situation.said
 
     def _repeats(self, tree: ast.AST, code: str) -> Iterator[tuple[int, int, tuple[Piece, ...]]]:
         """The parts of CODE that say something for each item that the goal lists."""

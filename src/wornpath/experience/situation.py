@@ -18,6 +18,7 @@ from typing import Any
 
 from wornpath.core import digest
 from wornpath.experience import beginnings
+from wornpath.experience.anchors import tokens
 from wornpath.experience.marks import marks
 from wornpath.experience.text import content_words, identifiers, words
 from wornpath.tools.documents import preview
@@ -99,6 +100,8 @@ class Situation:
     shape: frozenset[str] = frozenset()
     layout: str = ""
     """How the files are written: the punctuation and the kinds of values of their first lines."""
+    said: frozenset[str] = frozenset()
+    """The words and signs in those lines."""
 
     @property
     def contexts(self) -> tuple[str, ...]:
@@ -124,6 +127,7 @@ class Situation:
             "words": sorted(self.words),
             "shape": sorted(self.shape),
             "layout": self.layout,
+            "said": sorted(self.said),
         }
 
     @classmethod
@@ -136,6 +140,7 @@ class Situation:
             frozenset(map(str, data["words"])),
             frozenset(map(str, data["shape"])),
             str(data["layout"]),
+            frozenset(map(str, data.get("said", ()))),
         )
 
 
@@ -407,6 +412,7 @@ class _Taker:
         layouts: set[str] = set()
         separators: list[str] = []
         texts: list[str] = []
+        seen: list[str] = []
         about = {p for role in ("goal.file.old", "file in the goal's folder") for p in self.found.roles.get(role, ())}
         for extension in sorted({posixpath.splitext(f.name)[1].casefold() for f in self.files}):
             most = 3 if extension in PACKED else SAMPLES
@@ -415,6 +421,7 @@ class _Taker:
                 lines = preview(entry.path, 1500, self.workspace).splitlines()
                 if not about or entry.path in about:
                     layouts.add(f"{extension} {beginnings.layout(lines, extension in TABLES)}")
+                    seen += lines
                     if extension not in TABLES:
                         texts.append("\n".join(lines))
                     elif extension not in PACKED:
@@ -431,7 +438,10 @@ class _Taker:
                         for where in self._surrounded(name):
                             named.setdefault(f"{what} {where}", []).append(name)
         kinds = {layout.partition(" ")[0] for layout in layouts}
-        self.found.layout = "\n".join(sorted(layouts)) if len(kinds) <= MANY else "many kinds"
+        if len(kinds) <= MANY:
+            self.found.layout, self.found.said = "\n".join(sorted(layouts)), tokens(seen)
+        else:
+            self.found.layout = "many kinds"
         for role, names in named.items():
             self.add(role, names)
         for role, sign in marks(self.goal, filter(None, separators), texts, named.get("column", ())):

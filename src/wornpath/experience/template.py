@@ -57,11 +57,12 @@ Piece = str | Hole | Listing | Repeat
 @dataclass(frozen=True, slots=True)
 class Template:
     """An action in roles. Arguments are sequences of pieces, or plain values (lists and mappings too) that are the same always; `open` are
-    those that a model writes anew each time."""
+    those that a model writes anew each time, `anchors` what its programs take for granted of the files (`anchors`)."""
 
     tool: str
     arguments: Mapping[str, Any]
     open: tuple[str, ...] = ()
+    anchors: frozenset[str] = frozenset()
 
     @property
     def id(self) -> str:
@@ -90,6 +91,7 @@ class Template:
                 n: [_piece_json(p) for p in v] if isinstance(v, tuple) else {"value": v}
                 for n, v in self.arguments.items()
             },
+            **({"anchors": sorted(self.anchors)} if self.anchors else {}),
         }
 
     @classmethod
@@ -97,7 +99,7 @@ class Template:
         arguments: dict[str, Any] = {}
         for name, value in data["arguments"].items():
             arguments[name] = tuple(map(_piece, value)) if isinstance(value, list) else value["value"]
-        return cls(data["tool"], arguments, tuple(data["open"]))
+        return cls(data["tool"], arguments, tuple(data["open"]), frozenset(data.get("anchors", ())))
 
 
 def _shape(piece: Hole | Listing | Repeat) -> list[Any]:
@@ -131,7 +133,7 @@ def agree(one: Template, other: Template) -> Template | None:
             else:
                 merged.append(mine)
         arguments[name] = tuple(merged)
-    return replace(one, arguments=arguments)
+    return replace(one, arguments=arguments, anchors=one.anchors & other.anchors)
 
 
 def _agree_holes(mine: Hole, yours: Hole) -> Hole | None:
