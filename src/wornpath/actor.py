@@ -23,6 +23,7 @@ from wornpath.core import (
     ModelAnswerError,
     Observation,
     Plan,
+    RewardWeights,
     Scope,
     State,
     ToolError,
@@ -215,9 +216,9 @@ class Actor:
             made = await self._finish_if_done(state) or await self._propose(state, offer, recalled)
             candidates = self.proposer.complete(merged(made, recalled, self.proposer.registry), tracker, offer)
             mask = self._mask(candidates, offer)
-        decision = self.policy.decide(
-            self.recaller.enriched(state, recalled), candidates, mask, explore=self.explore, rng=self.rng
-        )
+        weights = tracker.goal.weights if tracker.goal else RewardWeights()
+        known = self.recaller.enriched(state, recalled, weights)
+        decision = self.policy.decide(known, candidates, mask, explore=self.explore, rng=self.rng)
         chosen = candidates[decision.chosen]
         self._recalled = chosen.note if chosen.source == "recalled" else ""
         data: dict[str, Any] = {"decision": to_json(decision), "skipped": bool(gate.open)}

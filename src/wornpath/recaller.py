@@ -8,7 +8,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from wornpath.core import Action, Candidate, Goal, Observation, Plan, Predicate, State, StoreError, Subtask
+from wornpath.core import (
+    Action,
+    Candidate,
+    Goal,
+    Observation,
+    Plan,
+    Predicate,
+    RewardWeights,
+    State,
+    StoreError,
+    Subtask,
+)
 from wornpath.experience import Tracker
 from wornpath.experience.filling import fill
 from wornpath.experience.lessons import FINISH, PLAN, position, start, written
@@ -29,7 +40,7 @@ MAX_TRIES = 6
 """So many known programs are tried in a run before the model writes one."""
 WORTH_A_TRY = 0.3
 PROMISING = 0.55
-"""From this chance on a recalled text is taken rather than one written anew."""
+"""From this chance on a recalled text is taken rather than one written anew, where the checks will tell."""
 FINISHED = Action.of("finish")
 REVERSIBLE = ("read", "write", "execute")
 """What a run's snapshot can undo; the rest always asks the model."""
@@ -47,6 +58,8 @@ class Recalled:
     """One of several that are to be done one after the other."""
     fits: bool = True
     """Whether the files say what its program takes for granted."""
+    enough: float = PROMISING
+    """From this chance on it is taken rather than what the model would write."""
 
     @property
     def record(self) -> Record:
@@ -56,7 +69,7 @@ class Recalled:
     @property
     def strong(self) -> bool:
         """Whether it is likely enough to go well to stand in for what the model would write."""
-        return self.covers and self.fits and self.evidence.chance > PROMISING and (self.sure > SURE or self.loop)
+        return self.covers and self.fits and self.evidence.chance > self.enough and (self.sure > SURE or self.loop)
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,7 +275,8 @@ class Recaller:
         several = loop or (len(tops) > 1 and known.closest.uses > 2)
         clear = made if several else [(a, sure) for a, sure in made if sure > SURE]
         fits = body.anchors <= self.situation.said
-        return [Recalled(a, known, sure, self._covers, several, fits) for a, sure in clear[:MAX_RECALLED]]
+        enough = PROMISING if self._telling(tracker) else self._standing.chance
+        return [Recalled(a, known, sure, self._covers, several, fits, enough) for a, sure in clear[:MAX_RECALLED]]
 
     def gate(self, recalled: Sequence[Recalled], tracker: Tracker, able_to: Callable[[Action], bool]) -> Gate:
         """Which of RECALLED may be taken without the model, or else which action, if the run is ABLE_TO, it need only write the text of."""
@@ -386,12 +400,21 @@ class Recaller:
         """STATE with the family of its goal."""
         return replace(state, features={**state.features, "family": self.family}) if self.family else state
 
-    def enriched(self, state: State, recalled: Sequence[Recalled]) -> State:
+    def enriched(self, state: State, recalled: Sequence[Recalled], weights: RewardWeights) -> State:
         """STATE with what is known of the recalled actions: what a policy and a reader of `why` go by."""
+        if not recalled:
+            return state
         known = {
-            r.action.key: [r.record.template, r.record.ok, r.record.bad, round(r.record.value, 4)] for r in recalled
+            r.action.key: [r.record.template, r.record.ok, r.record.bad, _worth(r.evidence.chance, weights)]
+            for r in recalled
         }
-        return replace(state, features={**state.features, "recalled": known}) if known else state
+        usual = _worth(self._standing.chance, weights)
+        return replace(state, features={**state.features, "recalled": known, "usual": usual})
+
+
+def _worth(chance: float, weights: RewardWeights) -> float:
+    """The return to be expected where the goal is met with CHANCE, whatever it costs."""
+    return round(weights.unmet + chance * (weights.met - weights.unmet), 4)
 
 
 def merged(made: Sequence[Candidate], recalled: Sequence[Recalled], registry: Registry) -> list[Candidate]:

@@ -317,14 +317,14 @@ class _Taker:
             self.spans.append(match.span())
             self._named("name", match[0], match.start(), match.end())
         for value in identifiers(goal):
-            at = goal.casefold().find(value)
-            if value and at >= 0 and not value.isascii():
-                self._named("name", goal[at : at + len(value)], at, at + len(value))
+            if value and not value.isascii():
+                for match in re.finditer(re.escape(value), goal, re.IGNORECASE):
+                    self._named("name", match[0], match.start(), match.end())
         for kind in ("quoted", "date", "time", "number", "name"):
             several = self.found.roles.get(f"goal.{kind}", ())
             if len(several) > 1:
-                self.add(f"goal.{kind} first", several[:1])
-                self.add(f"goal.{kind} last", several[-1:])
+                self.add(f"goal.{kind} first", [min(several, key=goal.find)])
+                self.add(f"goal.{kind} last", [max(several, key=goal.rfind)])
         for before, phrase in _phrases(self._left("·")):
             self.add(f"goal.phrase after {before}", (*self.found.roles.get(f"goal.phrase after {before}", ()), phrase))
 

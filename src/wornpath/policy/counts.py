@@ -19,7 +19,8 @@ N0 = 5.0
 
 
 class CountPolicy:
-    """Reads `State.features["recalled"]`: action key → [template, good uses, bad uses, mean return]. Implements `Policy`."""
+    """Reads `State.features["recalled"]`: action key → [template, good uses, bad uses, expected return], and `usual`: the expected return
+    of what the model would do instead. Implements `Policy`."""
 
     version = "counts"
 
@@ -35,7 +36,8 @@ class CountPolicy:
         prior = smoothed(candidates, mask)
         known = state.features.get("recalled") or {}
         rows = [known.get(c.action.key) for c in candidates]
-        q = [float(row[3]) if row else 0.0 for row in rows]
+        usual = float(state.features.get("usual") or 0.0)
+        q = [float(row[3]) if row else usual for row in rows]
         expected = math.fsum(p * value for p, value in zip(prior, q, strict=True))
         trust = [row[1] + row[2] if row else 0 for row in rows]
         weights = [

@@ -46,6 +46,11 @@ class Standing:
     def certified(self) -> bool:
         return self.bound <= DELTA
 
+    @property
+    def chance(self) -> float:
+        """The chance that a run goes well in which the model is asked (Laplace's rule)."""
+        return ((1 - self.usual) * self.asked + 1) / (self.asked + 2)
+
 
 def trusted(record: Record) -> bool:
     """Whether RECORD's template passed its trial."""
