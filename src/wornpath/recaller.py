@@ -21,6 +21,7 @@ from wornpath.core import (
     Subtask,
 )
 from wornpath.experience import Tracker
+from wornpath.experience.anchors import used
 from wornpath.experience.filling import fill
 from wornpath.experience.lessons import FINISH, PLAN, position, start, written
 from wornpath.experience.lifting import Lifter
@@ -57,7 +58,7 @@ class Recalled:
     loop: bool = False
     """One of several that are to be done one after the other."""
     fits: bool = True
-    """Whether the files say what its program takes for granted."""
+    """Whether its program is about today's goal and files, as far as that can be seen (`experience.anchors`)."""
     enough: float = PROMISING
     """From this chance on it is taken rather than what the model would write."""
 
@@ -274,9 +275,12 @@ class Recaller:
             made = tops
         several = loop or (len(tops) > 1 and known.closest.uses > 2)
         clear = made if several else [(a, sure) for a, sure in made if sure > SURE]
-        fits = body.anchors <= self.situation.said
         enough = PROMISING if self._telling(tracker) else self._standing.chance
-        return [Recalled(a, known, sure, self._covers, several, fits, enough) for a, sure in clear[:MAX_RECALLED]]
+        said, roles = body.anchors <= self.situation.said, self.situation.roles
+        return [
+            Recalled(a, known, sure, self._covers, several, said and body.uses <= used(a, roles), enough)
+            for a, sure in clear[:MAX_RECALLED]
+        ]
 
     def gate(self, recalled: Sequence[Recalled], tracker: Tracker, able_to: Callable[[Action], bool]) -> Gate:
         """Which of RECALLED may be taken without the model, or else which action, if the run is ABLE_TO, it need only write the text of."""

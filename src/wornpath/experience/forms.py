@@ -6,9 +6,10 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from wornpath.experience.situation import Situation
+if TYPE_CHECKING:
+    from wornpath.experience.situation import Situation
 
 FORMS = ("=", "lower", "upper", "capital", "name", "stem", "folder", "extension", "snake")
 

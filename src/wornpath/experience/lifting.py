@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from wornpath.core import Action, canonical
-from wornpath.experience.anchors import said, silent
+from wornpath.experience.anchors import said, silent, used
 from wornpath.experience.forms import forms, group_of, listed
 from wornpath.experience.naming import Names
 from wornpath.experience.marks import ROLE
@@ -73,7 +73,8 @@ class Lifter:
                     left.append(name)
                 else:
                     arguments[name] = pieces
-        return Template(action.tool, arguments, tuple(left), frozenset(relies))
+        uses = used(action, self.situation.roles) if "code" in texts.values() else frozenset()
+        return Template(action.tool, arguments, tuple(left), frozenset(relies), uses)
 
     def bare(self, action: Action, texts: Mapping[str, str]) -> Template:
         """The template of ACTION with its programs left to be written."""

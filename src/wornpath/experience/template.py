@@ -57,12 +57,14 @@ Piece = str | Hole | Listing | Repeat
 @dataclass(frozen=True, slots=True)
 class Template:
     """An action in roles. Arguments are sequences of pieces, or plain values (lists and mappings too) that are the same always; `open` are
-    those that a model writes anew each time, `anchors` what its programs take for granted of the files (`anchors`)."""
+    those that a model writes anew each time. `anchors` are what its programs take for granted of the files, `uses` the kinds of things of
+    which they used all that the goal named (`anchors`)."""
 
     tool: str
     arguments: Mapping[str, Any]
     open: tuple[str, ...] = ()
     anchors: frozenset[str] = frozenset()
+    uses: frozenset[str] = frozenset()
 
     @property
     def id(self) -> str:
@@ -92,6 +94,7 @@ class Template:
                 for n, v in self.arguments.items()
             },
             **({"anchors": sorted(self.anchors)} if self.anchors else {}),
+            **({"uses": sorted(self.uses)} if self.uses else {}),
         }
 
     @classmethod
@@ -99,7 +102,8 @@ class Template:
         arguments: dict[str, Any] = {}
         for name, value in data["arguments"].items():
             arguments[name] = tuple(map(_piece, value)) if isinstance(value, list) else value["value"]
-        return cls(data["tool"], arguments, tuple(data["open"]), frozenset(data.get("anchors", ())))
+        told = (frozenset(data.get(name, ())) for name in ("anchors", "uses"))
+        return cls(data["tool"], arguments, tuple(data["open"]), *told)
 
 
 def _shape(piece: Hole | Listing | Repeat) -> list[Any]:
@@ -133,7 +137,7 @@ def agree(one: Template, other: Template) -> Template | None:
             else:
                 merged.append(mine)
         arguments[name] = tuple(merged)
-    return replace(one, arguments=arguments, anchors=one.anchors & other.anchors)
+    return replace(one, arguments=arguments, anchors=one.anchors & other.anchors, uses=one.uses & other.uses)
 
 
 def _agree_holes(mine: Hole, yours: Hole) -> Hole | None:
