@@ -22,12 +22,12 @@ from wornpath.core import (
 )
 from wornpath.experience import Tracker
 from wornpath.experience.anchors import used
-from wornpath.experience.filling import fill
+from wornpath.experience.filling import SURE, fill
 from wornpath.experience.lessons import FINISH, PLAN, position, start, written
 from wornpath.experience.lifting import Lifter
 from wornpath.experience.live import Experience
 from wornpath.experience.memory import readable_name
-from wornpath.experience.plans import lift_plan, plan_id
+from wornpath.experience.plans import fill_predicate, lift_plan, plan_id
 from wornpath.experience.records import Evidence, Record
 from wornpath.experience.situation import Situation, take
 from wornpath.experience.template import Template
@@ -35,8 +35,6 @@ from wornpath.policy.gate import Standing, may_plan, may_skip, may_write, standi
 from wornpath.tools import Registry, Tool, Workspace
 
 MAX_RECALLED = 8
-SURE = 0.5
-"""Above this a hole's best value is ahead of every other one."""
 MAX_TRIES = 6
 """So many known programs are tried in a run before the model writes one."""
 WORTH_A_TRY = 0.3
@@ -455,16 +453,13 @@ def filled_plan(body: Mapping[str, Any], goal: Goal, situation: Situation) -> Pl
             says = str(found[0][0].arguments.get("says", ""))
         expects: list[Predicate] = []
         for raw in item["expects"]:
-            found = fill(Template.from_dict(raw), situation)
-            if not found or found[0][1] <= SURE:
-                return None
-            arguments = found[0][0].arguments
-            names = sorted((n for n in arguments if n.startswith("value")), key=lambda n: int(n.removeprefix("value")))
-            values = tuple(str(arguments[name]) for name in names)
+            predicate = fill_predicate(raw, situation)
             said = goal.text.casefold()
-            if any(v.casefold() not in said for v in (str(arguments["path"]).rsplit("/", 1)[-1], *values)):
+            if predicate is None or any(
+                v.casefold() not in said for v in (predicate.path.rsplit("/", 1)[-1], *predicate.values)
+            ):
                 return None  # it was so last time, and nothing says that it is today
-            expects.append(Predicate(raw["kind"], str(arguments["path"]), values))
+            expects.append(predicate)
         criterion = f"{expects[0].path} is there" if expects else ""
         subtasks.append(Subtask(number, says, item["kind"], criterion, tuple(expects)))
     return Plan(tuple(subtasks)) if subtasks else None

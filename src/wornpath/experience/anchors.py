@@ -25,7 +25,9 @@ NAMED = {
 """Kind → the roles of the things of that kind that a goal names."""
 _WORD = re.compile(r"[A-Za-z]{3,40}|[\u3400-\u9fff\uf900-\ufaff\u3040-\u30ff\uac00-\ud7af]+")
 _SIGN = re.compile(r"[^\w\s\"'\\]")
-_CODINGS = re.compile(r"(?:utf-?8(?:-sig)?|utf-?16|ascii|gbk|gb18030|latin-?1|cp\d+|ignore|replace|strict|[rwxab]\+?[bt]?)?", re.I)
+_CODINGS = re.compile(
+    r"(?:utf-?8(?:-sig)?|utf-?16|ascii|gbk|gb18030|latin-?1|cp\d+|ignore|replace|strict|[rwxab]\+?[bt]?)?", re.I
+)
 _META = re.compile(r"\\[A-Za-z0-9]|(?<!\\)[()\[\]{}*+?.^$|]")
 """What a pattern says without meaning itself."""
 

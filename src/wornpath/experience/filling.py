@@ -13,6 +13,8 @@ from wornpath.experience.situation import Situation
 from wornpath.experience.source import fitting
 from wornpath.experience.template import Hole, Listing, Repeat, Template
 
+SURE = 0.5
+"""Above this a hole's best value is ahead of every other one."""
 MAX_FILLED = 200
 """So many instances a template has at most, where its roles leave a choice."""
 

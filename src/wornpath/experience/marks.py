@@ -16,7 +16,9 @@ _MOST = 4
 """Signs around a placeholder, at each side."""
 
 
-def marks(goal: str, separators: Iterable[str], texts: Iterable[str], columns: Iterable[str]) -> Iterator[tuple[str, str]]:
+def marks(
+    goal: str, separators: Iterable[str], texts: Iterable[str], columns: Iterable[str]
+) -> Iterator[tuple[str, str]]:
     """(role, sign) of what is written in one way today: in GOAL, in tables with the given SEPARATORS, and in TEXTS, where COLUMNS are
     placeholders."""
     for role, found in (

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from wornpath.core import Action, Plan, canonical, digest
+from wornpath.core import Action, Plan, Predicate, canonical, digest
+from wornpath.experience.filling import SURE, fill
 from wornpath.experience.lifting import Lifter
+from wornpath.experience.situation import Situation
 from wornpath.experience.template import Template, agree
+
+COLUMNS = "goal.columns"
 
 
 def lift_plan(plan: Plan, lifter: Lifter) -> dict[str, Any]:
@@ -15,13 +19,7 @@ def lift_plan(plan: Plan, lifter: Lifter) -> dict[str, Any]:
     subtasks = []
     for subtask in plan.subtasks:
         says = lifter.lift(Action.of("subtask", says=subtask.description, criterion=subtask.criterion), {})
-        expects = [
-            lifter.lift(
-                Action.of("expect", path=p.path, **{f"value{i}": v for i, v in enumerate(p.values)}), {}
-            ).as_dict()
-            | {"kind": p.kind}
-            for p in subtask.predicates
-        ]
+        expects = [_lift_predicate(p, lifter) for p in subtask.predicates]
         subtasks.append(
             {
                 "kind": subtask.kind,
@@ -33,13 +31,39 @@ def lift_plan(plan: Plan, lifter: Lifter) -> dict[str, Any]:
     return {"subtasks": subtasks}
 
 
+def _lift_predicate(predicate: Predicate, lifter: Lifter) -> dict[str, Any]:
+    """PREDICATE in roles. Values that are the goal's columns are `listed` as such, however many there are."""
+    listed = len(predicate.values) > 1 and predicate.values == lifter.situation.roles.get(COLUMNS)
+    values = {} if listed else {f"value{i}": v for i, v in enumerate(predicate.values)}
+    lifted = lifter.lift(Action.of("expect", path=predicate.path, **values), {}).as_dict()
+    return lifted | {"kind": predicate.kind} | ({"listed": COLUMNS} if listed else {})
+
+
+def fill_predicate(body: Mapping[str, Any], situation: Situation) -> Predicate | None:
+    """The predicate in BODY with today's things; None where it is not clear what they are."""
+    found = fill(Template.from_dict(body), situation)
+    if not found or found[0][1] <= SURE:
+        return None
+    arguments = found[0][0].arguments
+    names = sorted((n for n in arguments if n.startswith("value")), key=lambda n: int(n.removeprefix("value")))
+    values = tuple(str(arguments[name]) for name in names)
+    if body.get("listed"):
+        values = situation.roles.get(body["listed"], ())
+    if len(set(values)) < len(values) or (body.get("listed") and not values):
+        return None
+    return Predicate(body["kind"], str(arguments["path"]), values)
+
+
 def _is_goal(plan: Plan) -> bool:
     return len(plan.subtasks) == 1
 
 
 def plan_id(body: Mapping[str, Any]) -> str:
     """Equal for plans of the same form: the types of subtasks and what each has to bring about. Their wording is the goal's own affair."""
-    form = [[s["kind"], [[e["kind"], len(e["arguments"])] for e in s["expects"]]] for s in body["subtasks"]]
+    form = [
+        [s["kind"], [[e["kind"], e.get("listed") or len(e["arguments"])] for e in s["expects"]]]
+        for s in body["subtasks"]
+    ]
     return "plan-" + digest(canonical(form))[:10]
 
 
@@ -53,7 +77,7 @@ def agree_plans(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, A
             both = _agree_alike(Template.from_dict(a), Template.from_dict(b))
             if both is None:
                 return None
-            expects.append(both.as_dict() | {"kind": a["kind"]})
+            expects.append({**a, **both.as_dict()})
         says = _agree_alike(Template.from_dict(mine["says"]), Template.from_dict(yours["says"]))
         subtasks.append({**mine, "expects": expects, "says": says.as_dict() if says else mine["says"]})
     return {"subtasks": subtasks}
