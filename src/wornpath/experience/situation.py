@@ -237,9 +237,7 @@ class _Taker:
     def _goal_paths(self) -> None:
         """Paths in the goal: new or there already, file or folder, by extension, by the word before, and by the order of mention."""
         kinds: dict[str, list[str]] = {}
-        for begin, end in [span for match in _PATH.finditer(self.goal) for span in self._paths(*match.span())]:
-            if any(a <= begin < b for a, b in self.spans):
-                continue
+        for begin, end in sorted(self._mentions()):
             path = self.goal[begin:end].removeprefix("./")
             self.spans.append((begin, end))
             name = path.rstrip("/")
@@ -252,16 +250,23 @@ class _Taker:
             for role in (f"{kind}{extension}" if extension else "", f"{kind} after {cue}" if cue else ""):
                 if role:
                     self.add(role, (*self.found.roles.get(role, ()), name))
-        for folder_name in sorted((f for f in self.folders if f in self.goal), key=len, reverse=True):
-            at = re.search(rf"(?<![\w/.]){re.escape(folder_name)}(?![\w/])", self.goal)
-            if at and not any(a <= at.start() < b for a, b in self.spans):
-                self.spans.append(at.span())
-                kinds.setdefault("goal.folder.old", []).append(folder_name)
         for kind, names in kinds.items():
             self.add(kind, names)
             if len(set(names)) > 1:
                 self.add(f"{kind} first", names[:1])
                 self.add(f"{kind} last", names[-1:])
+
+    def _mentions(self) -> Iterator[tuple[int, int]]:
+        """Where the goal names paths: the folders that are there, however they are written, and what looks like one."""
+        taken = list(self.spans)
+        for folder in sorted((f for f in self.folders if f in self.goal), key=len, reverse=True):
+            for match in re.finditer(rf"(?<![\w/.\-]){re.escape(folder)}(?![\w/\-])", self.goal):
+                if not any(a <= match.start() < b for a, b in taken):
+                    taken.append(match.span())
+                    yield match.span()
+        for begin, end in [span for match in _PATH.finditer(self.goal) for span in self._paths(*match.span())]:
+            if not any(a < end and begin < b for a, b in taken):
+                yield begin, end
 
     def _paths(self, start: int, end: int) -> list[tuple[int, int]]:
         """The paths from START to END of the goal: Chinese that runs on from one to the next is no part of either."""
