@@ -23,6 +23,8 @@ _SAMPLE = re.compile(
     re.IGNORECASE,
 )
 """A name that only shows what names look like."""
+_PATTERN = re.compile(r"[<{\[]\w[\w -]{0,30}[>}\]][\w.-]*\.\w{1,5}\b")
+"""A name with a place in it for what differs from file to file: `<number>.md`."""
 _LISTED = re.compile(r"(?:\bcolumns?|列(?:为|是)?)[:：\s]*([\w-]+(?:,[\w-]+)+|[\w-]+(?:、[\w-]+)+)", re.IGNORECASE)
 """Columns as a goal lists them, with nothing between but commas: after a comma and a space the sentence may go on."""
 _TOUCH = re.compile(
@@ -197,8 +199,10 @@ def _subtask(number: int, item: Mapping[str, Any], goal: Goal, exists: Callable[
         kind = "read"
     moved = kind == "organise" and output.casefold() not in goal.text.casefold()
     sample = output in _SAMPLE.findall(goal.text)
-    if not PurePosixPath(output).suffix or moved or sample or (kind in LOOKING and exists(output)):
-        output = ""  # a folder, one of the files that are moved about, how their names look, or what the subtask only looks at
+    many = bool(_PATTERN.search(goal.text)) and output.casefold() not in goal.text.casefold()
+    if not PurePosixPath(output).suffix or moved or sample or many or (kind in LOOKING and exists(output)):
+        # a folder, one of the files that are moved about or made by a pattern, how names look, or what the subtask only looks at
+        output = ""
     predicates = _predicates(output, has, goal)
     criterion = f"{output} is there" + (
         f" with {', '.join(predicates[-1].values)}" if predicates and predicates[-1].values else ""
