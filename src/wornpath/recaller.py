@@ -21,7 +21,6 @@ from wornpath.core import (
     Subtask,
 )
 from wornpath.experience import Tracker
-from wornpath.experience.anchors import used
 from wornpath.experience.filling import SURE, fill
 from wornpath.experience.lessons import FINISH, PLAN, position, start, written
 from wornpath.experience.lifting import Lifter
@@ -56,7 +55,7 @@ class Recalled:
     loop: bool = False
     """One of several that are to be done one after the other."""
     fits: bool = True
-    """Whether its program is about today's goal and files, as far as that can be seen (`experience.anchors`)."""
+    """Whether what its program takes for granted holds today (`experience.grounds`)."""
     enough: float = PROMISING
     """From this chance on it is taken rather than what the model would write."""
 
@@ -274,9 +273,8 @@ class Recaller:
         several = loop or (len(tops) > 1 and known.closest.uses > 2)
         clear = made if several else [(a, sure) for a, sure in made if sure > SURE]
         enough = PROMISING if self._telling(tracker) else self._standing.chance
-        said, roles = body.anchors <= self.situation.said, self.situation.roles
         return [
-            Recalled(a, known, sure, self._covers, several, said and body.uses <= used(a, roles), enough)
+            Recalled(a, known, sure, self._covers, several, body.grounds.hold(a, self.situation), enough)
             for a, sure in clear[:MAX_RECALLED]
         ]
 

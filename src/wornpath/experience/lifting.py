@@ -14,10 +14,10 @@ from dataclasses import replace
 from typing import Any
 
 from wornpath.core import Action, canonical
-from wornpath.experience.anchors import said, silent, used
 from wornpath.experience.forms import forms, group_of, listed
+from wornpath.experience.grounds import Grounds, said, silent
+from wornpath.experience.marks import ROLE, marks_of
 from wornpath.experience.naming import Names
-from wornpath.experience.marks import ROLE
 from wornpath.experience.repeats import Item, items, parts
 from wornpath.experience.situation import Situation
 from wornpath.experience.source import Place, is_text, line_starts, literals, offset
@@ -39,10 +39,9 @@ class Lifter:
                 for value in values if not role.startswith(ROLE) else ():
                     for form, text in forms(value):
                         self.explained.setdefault(text, set()).add((role, form))
-        marks = [(role, v) for role, values in situation.roles.items() if role.startswith(ROLE) for v in values]
         self.marks: dict[str, set[tuple[str, str]]] = {}
         """Signs, which explain a literal that says nothing else."""
-        for role, value in marks if roles else ():
+        for role, value in marks_of(situation.roles) if roles else ():
             self.marks.setdefault(value if value.isprintable() else repr(value)[1:-1], set()).add((role, "="))
         alone = {role for role, values in situation.roles.items() if len(values) == 1}
         self.sole = {pair for pairs in self.explained.values() for pair in pairs if pair[0] in alone}
@@ -56,14 +55,14 @@ class Lifter:
         are short; others are left open."""
         arguments: dict[str, Any] = {}
         left: list[str] = []
-        relies: set[str] = set()
+        says: set[str] = set()
         strings = {n: v for n, v in action.arguments.items() if isinstance(v, str)}
         for name, value in action.arguments.items():
             if not isinstance(value, str):
                 arguments[name] = list(value) if isinstance(value, tuple) else value
             elif texts.get(name) == "code":
-                arguments[name], on = self._code(value)
-                relies |= on
+                arguments[name], said_here = self._code(value)
+                says |= said_here
             elif name in texts and len(value) > MAX_SHORT_TEXT:
                 left.append(name)
             else:
@@ -73,8 +72,11 @@ class Lifter:
                     left.append(name)
                 else:
                     arguments[name] = pieces
-        uses = used(action, self.situation.roles) if "code" in texts.values() else frozenset()
-        return Template(action.tool, arguments, tuple(left), frozenset(relies), uses)
+        made = Template(action.tool, arguments, tuple(left))
+        if "code" not in texts.values():
+            return made
+        lifted = {role for hole in made.holes() for role, _ in hole.roles}
+        return replace(made, grounds=Grounds.of(action, says, lifted, self.situation))
 
     def bare(self, action: Action, texts: Mapping[str, str]) -> Template:
         """The template of ACTION with its programs left to be written."""
@@ -124,11 +126,11 @@ class Lifter:
         return _joined([*out, text[at:]])
 
     def _code(self, code: str) -> tuple[tuple[Piece, ...], set[str]]:
-        """CODE with the literals that name things lifted, and what else it says that the files say, too. What does not parse is taken as it
+        """CODE with the literals that name things lifted, and what words and signs they say besides. What does not parse is taken as it
         is."""
-        relies: set[str] = set()
+        says: set[str] = set()
         if "\r" in code.replace("\r\n", "\n"):  # ast ends a line there and tokenize does not
-            return (code,), relies
+            return (code,), says
         try:
             tree = ast.parse(code)
             spans = [*self._listings(tree, code)]
@@ -143,7 +145,7 @@ class Lifter:
                 pieces = self._field(text) if place == "." else self._text(text, place=place)
                 spans.append((start, end, pieces))
                 if is_text(place) and not any(a <= start < b for a, b in shown):
-                    relies.update(*(said(p, place) for p in pieces if isinstance(p, str)))
+                    says.update(*(said(p, place) for p in pieces if isinstance(p, str)))
         except (SyntaxError, ValueError, IndexError, tokenize.TokenError, RecursionError, MemoryError):
             return (code,), set()
         out: list[Piece] = []
@@ -153,7 +155,7 @@ class Lifter:
                 continue
             out += [code[at:start], *pieces]
             at = end
-        return _joined([*out, code[at:]]), relies & self.situation.said
+        return _joined([*out, code[at:]]), says
 
     def _repeats(self, tree: ast.AST, code: str) -> Iterator[tuple[int, int, tuple[Piece, ...]]]:
         """The parts of CODE that say something for each item that the goal lists."""

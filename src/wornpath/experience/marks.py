@@ -1,11 +1,11 @@
-"""The signs that today's things are written with: what parts the columns of a table, what stands around a placeholder, what joins the parts of
-a name in the goal's example. A program says each of them as a literal of its own, and so they can be lifted like names."""
+"""The signs that today's things are written with: what parts the columns of a table, what stands around a placeholder, what joins the
+parts of a name in the goal's example. A program says each of them as a literal of its own, and so they can be lifted like names."""
 
 from __future__ import annotations
 
+import posixpath
 import re
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 ROLE = "mark "
 """What the roles of marks begin with."""
@@ -28,12 +28,18 @@ def marks(
     ):
         if len(set(found)) == 1:
             yield ROLE + role, found[0]
-    around = Counter(pair for text in texts for pair in _around(text, [*columns]))
-    best = around.most_common(2)
-    if best and best[0][1] > 1 and (len(best) == 1 or best[0][1] > best[1][1]):
-        before, after = best[0][0]
-        yield f"{ROLE}before a placeholder", before
-        yield f"{ROLE}after a placeholder", after
+    around = [pair for text in texts for pair in _around(text, [*columns])]
+    before = posixpath.commonprefix([left[::-1] for left, _ in around])[::-1]
+    after = posixpath.commonprefix([right for _, right in around])
+    size = min(len(before), len(after))
+    if len(around) > 1 and size:
+        yield f"{ROLE}before a placeholder", before[-size:]
+        yield f"{ROLE}after a placeholder", after[:size]
+
+
+def marks_of(roles: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, str]]:
+    """(role, sign) of the marks among ROLES."""
+    yield from ((role, values[0]) for role, values in roles.items() if role.startswith(ROLE))
 
 
 def _around(text: str, columns: list[str]) -> Iterator[tuple[str, str]]:

@@ -18,7 +18,7 @@ from typing import Any
 
 from wornpath.core import digest
 from wornpath.experience import beginnings
-from wornpath.experience.anchors import tokens
+from wornpath.experience.grounds import tokens
 from wornpath.experience.marks import marks
 from wornpath.experience.text import content_words, identifiers, words
 from wornpath.tools.documents import preview

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from wornpath.core import canonical, digest
+from wornpath.experience.grounds import Grounds
 from wornpath.experience.source import Place
 
 
@@ -57,14 +58,12 @@ Piece = str | Hole | Listing | Repeat
 @dataclass(frozen=True, slots=True)
 class Template:
     """An action in roles. Arguments are sequences of pieces, or plain values (lists and mappings too) that are the same always; `open` are
-    those that a model writes anew each time. `anchors` are what its programs take for granted of the files, `uses` the kinds of things of
-    which they used all that the goal named (`anchors`)."""
+    those that a model writes anew each time, `grounds` what its programs take for granted."""
 
     tool: str
     arguments: Mapping[str, Any]
     open: tuple[str, ...] = ()
-    anchors: frozenset[str] = frozenset()
-    uses: frozenset[str] = frozenset()
+    grounds: Grounds = Grounds()
 
     @property
     def id(self) -> str:
@@ -93,8 +92,7 @@ class Template:
                 n: [_piece_json(p) for p in v] if isinstance(v, tuple) else {"value": v}
                 for n, v in self.arguments.items()
             },
-            **({"anchors": sorted(self.anchors)} if self.anchors else {}),
-            **({"uses": sorted(self.uses)} if self.uses else {}),
+            **({"grounds": self.grounds.as_dict()} if self.grounds != Grounds() else {}),
         }
 
     @classmethod
@@ -102,8 +100,8 @@ class Template:
         arguments: dict[str, Any] = {}
         for name, value in data["arguments"].items():
             arguments[name] = tuple(map(_piece, value)) if isinstance(value, list) else value["value"]
-        told = (frozenset(data.get(name, ())) for name in ("anchors", "uses"))
-        return cls(data["tool"], arguments, tuple(data["open"]), *told)
+        grounds = Grounds.from_dict(data["grounds"]) if "grounds" in data else Grounds()
+        return cls(data["tool"], arguments, tuple(data["open"]), grounds)
 
 
 def _shape(piece: Hole | Listing | Repeat) -> list[Any]:
@@ -137,7 +135,7 @@ def agree(one: Template, other: Template) -> Template | None:
             else:
                 merged.append(mine)
         arguments[name] = tuple(merged)
-    return replace(one, arguments=arguments, anchors=one.anchors & other.anchors, uses=one.uses & other.uses)
+    return replace(one, arguments=arguments, grounds=one.grounds.agree(other.grounds))
 
 
 def _agree_holes(mine: Hole, yours: Hole) -> Hole | None:
