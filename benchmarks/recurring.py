@@ -4,8 +4,8 @@
 
 Every episode is a line in the file as it ends. What is there already, by code, model, learner, stream, arm and seed, is not done again; an
 interrupted measurement goes on where it stopped (the arms' memories lie beside the file, in OUT.homes). `code` is a hash of the package's
-source; `setup` is one of the options that make the stream another one (`--families`, `--only`, `--drift`, `--late`, `--max-steps`, `--rated`), empty
-where they are left out. Lines from before `setup` was written count as such. `--plot NAME` draws NAME.svg and NAME.png of what the file
+source; `setup` is one of the options that make the stream another one (`--families`, `--only`, `--drift`, `--late`, `--max-steps`,
+`--rated`), empty where they are left out. Lines from before `setup` was written count as such. `--plot NAME` draws NAME.svg and NAME.png of what the file
 has; `--episodes 0` draws and reports only.
 """
 
@@ -95,7 +95,9 @@ def spec_of(options: argparse.Namespace, code: str, arm: str, seed: int) -> Spec
     spec = Spec(
         arm, seed, options.episodes, options.families, tuple(options.only), options.model, options.algorithm, str(home)
     )
-    spec = replace(spec, drift=options.drift, max_steps=options.max_steps, late=tuple(options.late), rated=options.rated)
+    spec = replace(
+        spec, drift=options.drift, max_steps=options.max_steps, late=tuple(options.late), rated=options.rated
+    )
     if options.short_frozen is not None and arm == "frozen":
         first, last = min(options.short_frozen, options.episodes), 2 * options.episodes // 3
         spec = replace(spec, leave_out=(first, last))
@@ -165,9 +167,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument(
         "--late", default="", metavar="A,B", help="these families come after all episodes of the others"
     )
-    parser.add_argument(
-        "--rated", action="store_true", help="without checks: a person rates each run when it is over"
-    )
+    parser.add_argument("--rated", action="store_true", help="without checks: a person rates each run when it is over")
     parser.add_argument(
         "--max-steps",
         type=int,

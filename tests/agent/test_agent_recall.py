@@ -26,13 +26,14 @@ CONFIG = ExperienceConfig(policy="counts", shadow=0.0)
 MONTHS = ("january", "march", "april", "june", "july", "august", "october", "november", "december")
 
 
-def program(source: str, column: str, output: str, separator: str = ",") -> str:
+def program(source: str, column: str, output: str, separator: str = ",", decimal: str = ".") -> str:
+    value = f'row["{column}"]' + (f'.replace("{decimal}", ".")' if decimal != "." else "")
     return f"""
 import csv
 total = 0.0
 with open("{source}", newline="", encoding="utf-8") as file:
     for row in csv.DictReader(file, delimiter="{separator}"):
-        total += float(row["{column}"])
+        total += float({value})
 with open("{output}", "w", encoding="utf-8") as file:
     file.write(str(total))
 print(total)
@@ -68,10 +69,10 @@ class Office:
     def __init__(self, make: Make, work: Path, experience: Experience) -> None:
         self.make, self.work, self.experience = make, work, experience
         self.number = 0
-        self.oracle = Oracle("", "", "", ",")
+        self.oracle = Oracle("", "", "", ",", ".")
         self.mind = Oracle
 
-    def task(self, column: str, folder: str, source: str, separator: str) -> tuple[str, str]:
+    def task(self, column: str, folder: str, source: str, separator: str, decimal: str) -> tuple[str, str]:
         """Fresh files; gives the source and what is to be written."""
         for path in sorted(self.work.rglob("*"), reverse=True):
             path.unlink() if path.is_file() else path.rmdir()
@@ -80,7 +81,7 @@ class Office:
         source = source or f"{folder}{month}{self.number}.csv"
         place = self.work / source
         place.parent.mkdir(parents=True, exist_ok=True)
-        rows = [("day", column), (f"2026-01-0{self.number}", f"{self.number}.5"), ("2026-01-09", "2")]
+        rows = [("day", column), (f"2026-01-0{self.number}", f"{self.number}{decimal}5"), ("2026-01-09", "2")]
         place.write_text("".join(separator.join(row) + "\n" for row in rows), encoding="utf-8")
         return source, f"sum_{month}{self.number}.txt"
 
@@ -93,9 +94,9 @@ class Office:
     def agent(
         self, goal: str = GOAL, *, column: str = "amount", folder: str = "", source: str = "", **more: Any
     ) -> AutoGPT:
-        separator = more.pop("separator", ",")
-        source, output = self.task(column, folder, source, separator)
-        self.oracle = self.mind(source, column, output, separator)
+        separator, decimal = more.pop("separator", ","), more.pop("decimal", ".")
+        source, output = self.task(column, folder, source, separator, decimal)
+        self.oracle = self.mind(source, column, output, separator, decimal)
         checks = more.pop("checks", [f"grep -qx {self.number + 2}.5 {output}"])
         model = more.pop("model", None) or chat(self.oracle)  # type: ignore[arg-type]
         experience = more.pop("experience", self.experience)
@@ -177,19 +178,27 @@ def test_a_renamed_column_brings_the_model_back_until_it_is_known(office: Office
     assert not office.oracle.asked
 
 
+def test_another_separator_is_put_into_the_program(office: Office) -> None:
+    for _ in range(3):
+        office.run()
+    for separator in (";", "\t", "|", ","):
+        office.run(separator=separator)
+        assert not office.oracle.asked, separator
+
+
 def test_files_written_in_another_way_bring_the_model_back(office: Office) -> None:
     """The recalled program fails; the model mends it in the same run, and the old program is not tried on such files again until the
     mended one has been learnt."""
     for _ in range(4):
         office.run()
     assert not office.oracle.asked
-    drifted = office.run(separator=";")
+    drifted = office.run(separator=";", decimal=",")
     assert office.oracle.asked
     assert gates(drifted)[0] == "skipped" and "skipped" not in gates(drifted)[2:]
-    again = office.run(separator=";")  # the mended one is tried, which was learnt; the old one is not
+    again = office.run(separator=";", decimal=",")  # the mended one is tried, which was learnt; the old one is not
     assert len(events(again, "action.decided")) == 1 and not office.oracle.asked
     for _ in range(3):
-        office.run(separator=";")
+        office.run(separator=";", decimal=",")
     assert not office.oracle.asked
     office.run()
     assert not office.oracle.asked  # and where nothing changed nothing is unlearnt

@@ -1,8 +1,8 @@
 """The grounds on which a known program does: what it takes for granted of the goal and the files, so far as that can be seen.
 
-Its literals say words and signs that are in the files, too; where one of them is lacking today, it reads something else than what it
-was written for. Where it used all the columns that the goal named, or all labels, or all values, and today's goal names one that it does not use,
-more is asked for than it does. And what it says nothing of, such as what parts the columns of a table, has to be as it was then.
+Its literals say words and signs that are in the files, too; where one of them is lacking today, it reads something else than what it was
+written for. Where it used all the columns that the goal named, or all labels, or all values, and today's goal names one that it does not
+use, more is asked for than it does. And what it says nothing of, such as what parts the columns of a table, has to be as it was then.
 """
 
 from __future__ import annotations

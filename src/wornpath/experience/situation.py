@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from wornpath.core import digest
+from wornpath.core.redact import redact
 from wornpath.experience import beginnings
 from wornpath.experience.grounds import tokens
 from wornpath.experience.marks import marks
@@ -444,7 +445,7 @@ class _Taker:
                             named.setdefault(f"{what} {where}", []).append(name)
         kinds = {layout.partition(" ")[0] for layout in layouts}
         if len(kinds) <= MANY:
-            self.found.layout, self.found.said = "\n".join(sorted(layouts)), tokens(seen)
+            self.found.layout, self.found.said = "\n".join(sorted(layouts)), tokens([redact("\n".join(seen))])
         else:
             self.found.layout = "many kinds"
         for role, names in named.items():
