@@ -5,8 +5,8 @@
 Every episode is a line in the file as it ends. What is there already, by code, model, learner, stream, arm and seed, is not done again; an
 interrupted measurement goes on where it stopped (the arms' memories lie beside the file, in OUT.homes). `code` is a hash of the package's
 source; `setup` is one of the options that make the stream another one (`--families`, `--only`, `--drift`, `--late`, `--max-steps`,
-`--rated`), empty where they are left out. Lines from before `setup` was written count as such. `--plot NAME` draws NAME.svg and NAME.png of what the file
-has; `--episodes 0` draws and reports only.
+`--rated`), empty where they are left out. Lines from before `setup` was written count as such. `--plot NAME` draws NAME.svg and NAME.png
+of what the file has; `--episodes 0` draws and reports only.
 """
 
 from __future__ import annotations

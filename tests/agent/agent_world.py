@@ -165,7 +165,8 @@ def audit(store: SqliteStore, run_id: str) -> None:
         elif event.type == "action.finished":
             assert event.data["id"] in open_actions
         elif event.type == "evaluation.made":
-            rewards += event.data["evaluation"].get("reward", 0.0)
+            said = event.data["evaluation"]
+            rewards += said.get("reward", 0.0) if said.get("source") != "person" else 0.0  # given when the run is over
             open_unmet += event.data["evaluation"].get("verdict") == "unmet"
     ends = [e for e in found if e.type == "run.finished"]
     if ends:

@@ -18,6 +18,7 @@ from wornpath.experience.doubt import WITNESSES
 from wornpath.experience.live import MEMORY, Experience, ExperienceConfig
 from wornpath.experience.memory import Memory
 from wornpath.guard import Limits
+from wornpath.judge.person import rate
 from wornpath.store import SqliteStore
 from wornpath.tools import tool
 
@@ -184,6 +185,34 @@ def test_another_separator_is_put_into_the_program(office: Office) -> None:
     for separator in (";", "\t", "|", ","):
         office.run(separator=separator)
         assert not office.oracle.asked, separator
+
+
+class Sparing(Oracle):
+    """It writes the separator only where it has to."""
+
+    def __call__(self, messages: Any, schema: Any, n: int) -> Any:
+        answer = super().__call__(messages, schema, n)
+        return answer.replace(', delimiter=","', "") if isinstance(answer, str) else answer
+
+
+def test_without_checks_a_program_is_not_taken_for_files_it_was_not_written_for(
+    office: Office, store: SqliteStore
+) -> None:
+    """What was rated good is done again; where the tables have another separator, of which the program says nothing, the model is asked."""
+    office.mind = Sparing
+
+    def rated(separator: str) -> list[str]:
+        agent = office.agent(separator=separator, checks=())
+        agent.run()
+        info = next(r for r in store.runs() if r.run_id == agent.run_id)
+        rate(store, info, "good", experience=office.experience)
+        return office.oracle.asked
+
+    for _ in range(3):
+        rated(",")
+    assert rated(",") == ["judge"]
+    assert "text" in rated(";")
+    assert rated(",") == ["judge"]
 
 
 def test_files_written_in_another_way_bring_the_model_back(office: Office) -> None:

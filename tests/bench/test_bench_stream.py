@@ -135,3 +135,31 @@ async def test_cells_of_an_episode_are_counted_from_one() -> None:
             ended = await kernel.run("broken()", timeout=20)
             await kernel.close()
             assert "<cell 1>" in ended.error and "<cell 2>" in ended.error
+
+
+def test_a_rated_stream_gives_no_checks_and_teaches_what_the_person_said(tmp_path: Path) -> None:
+    found: list[Record] = []
+    run_all(Spec("learning", 0, 5, only=("tidy",), home=str(tmp_path), rated=True), found.append)
+    with SqliteStore(tmp_path / "store") as store:
+        runs = store.runs()[::-1]
+        goals = [next(iter(store.events(run.run_id, types=("goal.set",)))).data["goal"] for run in runs]
+        judged = [
+            e.data["evaluation"].get("source")
+            for run in runs
+            for e in store.events(run.run_id, types=("evaluation.made",))
+        ]
+    assert all(not goal.get("checks") for goal in goals) and "check" not in judged
+    assert [run.rating == "good" for run in runs] == [r.met for r in found] == [r.status == "met" for r in found]
+    outcomes = Memory(tmp_path / "memory.sqlite3").outcomes()
+    assert [met for _, met, _ in outcomes] == [r.met for r in found] and any(r.met for r in found)
+
+
+@pytest.mark.parametrize("arm", ["count-table", "placebo"])
+def test_a_rated_stream_goes_on_where_it_stopped(arm: str, tmp_path: Path) -> None:
+    def run(start: int) -> list[Record]:
+        found: list[Record] = []
+        run_all(Spec(arm, 0, 5, only=("tidy",), home=str(tmp_path), start=start, rated=True), found.append)
+        return found
+
+    whole = run(0)
+    assert told(run(2)) == told(whole[2:])

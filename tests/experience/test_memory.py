@@ -15,7 +15,7 @@ from wornpath.experience.doubt import WITNESSES
 from wornpath.experience.lessons import PLAN, start
 from wornpath.experience.lifting import Lifter
 from wornpath.experience.memory import SCHEMA_VERSION, Memory, within
-from wornpath.experience.plans import agree_plans, lift_plan, plan_id
+from wornpath.experience.plans import agree_plans, fill_predicate, lift_plan, plan_id
 from wornpath.experience.records import Lesson, Outcome
 from wornpath.experience.situation import Situation
 from wornpath.experience.template import Hole, Template
@@ -335,6 +335,29 @@ def expected(body: Any) -> list[set[str]]:
     return [
         {r for h in Template.from_dict(e).holes() for r, _ in h.roles} for s in body["subtasks"] for e in s["expects"]
     ]
+
+
+def test_a_plan_that_expects_the_goals_columns_does_for_any_number_of_them() -> None:
+    def table(*columns: str) -> tuple[dict[str, Any], Situation]:
+        where = Situation({"goal.file.new": ("out.csv",), "goal.columns": columns, "goal.columns first": columns[:1]})
+        made = Plan((Subtask(1, "Do it", "compute", "", (Predicate("header", "out.csv", columns),)),))
+        return lift_plan(made, Lifter(where)), where
+
+    (three, _), (two, today) = table("day", "sum", "file"), table("month", "total")
+    assert plan_id(three) == plan_id(two)
+    both = agree_plans(three, two)
+    assert both is not None
+    (body,) = both["subtasks"][0]["expects"]
+    assert fill_predicate(body, today) == Predicate("header", "out.csv", ("month", "total"))
+    assert fill_predicate(body, Situation({"goal.file.new": ("out.csv",)})) is None
+
+
+def test_two_columns_of_a_plan_are_never_one() -> None:
+    """Each of the two played the same role; today one thing plays it."""
+    where = Situation({"goal.file": ("out.csv",), "column": ("day", "sum")})
+    made = Plan((Subtask(1, "Do it", "compute", "", (Predicate("header", "out.csv", ("day", "sum")),)),))
+    body = lift_plan(made, Lifter(where))["subtasks"][0]["expects"][0]
+    assert fill_predicate(body, Situation({"goal.file": ("out.csv",), "column": ("month",)})) is None
 
 
 def test_plans_agree_on_the_roles_of_what_they_expect() -> None:

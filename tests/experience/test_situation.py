@@ -52,6 +52,7 @@ def test_an_empty_folder_and_a_goal_that_names_nothing(work: Path) -> None:
         ("列：月份、金额", "goal.columns", ("月份", "金额")),
         ("Sort into images (jpg, png) and music (mp3)", "goal.group", ("images", "music")),
         ("把文件分为图片(jpg, png)和音乐（mp3）", "goal.group", ("图片", "音乐")),
+        ("按类型移动：图片（jpg、png），音乐（mp3）；其他的放进 其他", "goal.name last", ("其他",)),
         ('Find "rental contract"', "goal.quoted", ("rental contract",)),
         ("Write to Harbor Books", "goal.name", ("Harbor Books",)),
         ("since 2026-03-01", "goal.date", ("2026-03-01",)),
@@ -178,3 +179,17 @@ def test_similarity_is_a_share(one: Situation, other: Situation) -> None:
 def test_any_goal_has_a_situation(goal: str) -> None:
     found = take(goal, Workspace(Path(__file__).parent))
     assert Situation.from_dict(json.loads(json.dumps(found.as_dict()))) == found
+
+
+def test_a_folder_is_named_wherever_the_goal_says_it(work: Path) -> None:
+    """Its name is no word of the goal, so that the next folder's is none that is new; and one in another is not that one."""
+    found = look(
+        "Tidy shared/incoming: files of shared/incoming go into subfolders", work, **{"shared/incoming/a__txt": "a"}
+    )
+    assert found.roles["goal.folder.old"] == ("shared/incoming",)
+    assert found.roles["goal.folder.old after tidy"] == ("shared/incoming",)
+    assert not {"shared", "incoming"} & found.words
+    other = look("Tidy inbox: files of inbox go into subfolders", work, **{"inbox/a__txt": "a"})
+    assert other.words == found.words
+    plain = look("Tidy my-inbox and inboxes", work, **{"inbox/a__txt": "a"})
+    assert "goal.folder.old" not in plain.roles

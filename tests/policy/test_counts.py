@@ -45,6 +45,17 @@ def test_one_use_is_not_trusted_like_many() -> None:
     assert none.probabilities[2] < few.probabilities[2] < many.probabilities[2]
 
 
+def test_what_is_recalled_has_to_do_better_than_the_model_usually_does() -> None:
+    """Half of the goals met is no reason against a model that meets a third, and one against a model that meets nearly all."""
+    known = state(c=(6, 6, 0.25))
+
+    def chosen(usual: float) -> int:
+        there = State("", {**known.features, "usual": usual})
+        return CountPolicy().decide(there, CANDIDATES, [True] * 4, rng=RNG).chosen
+
+    assert chosen(-0.4) == 2 and chosen(0.9) == 0
+
+
 ROW = st.tuples(st.integers(0, 500), st.integers(0, 500), st.floats(-100, 100))
 
 

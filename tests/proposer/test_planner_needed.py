@@ -212,6 +212,19 @@ def test_a_name_that_shows_what_names_look_like_is_nothing_that_is_made(how: str
     assert [p.path for p in made.subtasks[0].predicates] == ["names.txt"]
 
 
+@pytest.mark.parametrize("name", ["letters/<number>.md", "letters/{number}.md", "letters/[customer name]_1.md"])
+def test_a_name_with_a_place_in_it_is_no_one_file(name: str) -> None:
+    goal = f"Fill the template for every row of a.xlsx and save each as {name}"
+    assert (
+        plan(goal, (goal, "compute", ""), ("Save the result to output.csv", "write", "output.csv"))
+        .subtasks[0]
+        .predicates
+        == ()
+    )
+    made = plan(f"{goal}; list them in index.csv", ("List them", "compute", "index.csv"))
+    assert [p.path for p in made.subtasks[0].predicates] == ["index.csv"]
+
+
 def test_a_search_and_the_copy_of_what_it_finds_are_one_subtask() -> None:
     goal = "Find the policy of Ada and copy it to found.txt"
     made = plan(goal, ("Search for Ada", "find", ""), ("Copy the found file to found.txt", "code", "found.txt"))

@@ -46,5 +46,5 @@ def _around(text: str, columns: list[str]) -> Iterator[tuple[str, str]]:
     """The signs directly around a word of TEXT that is one of COLUMNS, where there are some at both sides."""
     names = "|".join(re.escape(name) for name in sorted(set(columns), key=len, reverse=True) if name)
     if names:
-        pattern = rf"({_SIGNS}{{1,{_MOST}}})(?:{names})({_SIGNS}{{1,{_MOST}}})"
+        pattern = rf"({_SIGNS}{{1,{_MOST}}})(?:{names})(?=({_SIGNS}{{1,{_MOST}}}))"
         yield from ((m[1], m[2]) for m in re.finditer(pattern, text))
