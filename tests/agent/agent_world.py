@@ -172,6 +172,8 @@ def audit(store: SqliteStore, run_id: str) -> None:
     if ends:
         result = from_json(Result, ends[-1].data["result"])
         assert result.reward == pytest.approx(rewards, abs=1e-6)
+        if store.run(run_id).rating:
+            return  # a person's word takes the place of the verdict
         assert store.run(run_id).status == result.status
         transitions = list(store.transitions(run_id))
         audit_transitions(transitions, result)
