@@ -10,6 +10,7 @@ import multiprocessing as mp
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from typing import Any
@@ -32,11 +33,14 @@ def recurring(
     episodes: int = 50,
     seeds: Sequence[int] = (0,),
     arms: Sequence[str] = tuple(ARMS),
+    rated: bool = False,
     jobs: int = 1,
     take: Take = lambda record: None,
 ) -> dict[str, Any]:
-    """All ARMS on all SEEDS, JOBS streams at a time (at most 2); TAKE gets every record as it comes. The result is `summary`'s."""
-    specs = [Spec(arm, seed, episodes, families, tuple(only), model, algorithm) for seed in seeds for arm in arms]
+    """All ARMS on all SEEDS, JOBS streams at a time (at most 2); TAKE gets every record as it comes. With RATED the agent gets no checks
+    and hears after each run what they say. The result is `summary`'s."""
+    one = Spec("", 0, episodes, families, tuple(only), model, algorithm, rated=rated)
+    specs = [replace(one, arm=arm, seed=seed) for seed in seeds for arm in arms]
     records: list[Record] = []
 
     def keep(record: Record) -> None:

@@ -29,6 +29,9 @@ def recurring(
     episodes: Annotated[int, typer.Option("--episodes", min=1, help="Episodes of each family and arm.")] = 50,
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="How many streams.")] = 1,
     arm: Annotated[str, typer.Option("--arm", metavar="ARM,…", help="Only these arms.")] = "",
+    rated: Annotated[
+        bool, typer.Option("--rated", help="Without checks: what they say is a rating when the run is over.")
+    ] = False,
     jobs: Annotated[int, typer.Option("--jobs", min=1, max=2, help="Streams at a time.")] = 1,
     json: Json = False,
 ) -> None:
@@ -54,6 +57,7 @@ def recurring(
             episodes=episodes,
             seeds=range(seeds),
             arms=arms,
+            rated=rated,
             jobs=jobs,
             take=take,
         )
