@@ -210,9 +210,9 @@ def test_without_checks_a_program_is_not_taken_for_files_it_was_not_written_for(
 
     for _ in range(3):
         rated(",")
-    assert rated(",") == ["judge"]
+    assert rated(",") == []
     assert "text" in rated(";")
-    assert rated(",") == ["judge"]
+    assert rated(",") == []
 
 
 def test_files_written_in_another_way_bring_the_model_back(office: Office) -> None:
