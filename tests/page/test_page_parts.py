@@ -265,3 +265,15 @@ def test_every_icon_is_drawn_and_nothing_goes_in_as_markup() -> None:
             path.name
         )
         assert "https://" not in source.replace("http://www.w3.org", "").replace("(https?:", ""), path.name
+
+
+def test_a_file_that_is_written_again_is_news(modules: Page) -> None:
+    """The panels of files and changes draw anew when `writes` did, not when there is one more file."""
+    events = [{"type": "artifact.written", "seq": n, "data": {"path": "a.md", "bytes": n}} for n in (1, 2)]
+    found = call(
+        modules,
+        "fold",
+        "return [1, 2].map((n) => { const r = m.fold('r', x, n); return [r.writes, r.artifacts.size, r.artifacts.get('a.md').bytes] })",
+        events,
+    )
+    assert found == [[1, 1, 1], [2, 1, 2]]

@@ -49,12 +49,15 @@ def test_an_answer_for_files_of_a_folder_does_not_hold_below_it(path: str) -> No
         ("xargs -a list echo", "xargs -a list rm -r"),
         ("find . -name a", "find . -delete"),
         ("sudo ls", "sudo rm -r src"),
+        ("git status", "git -c alias.x='!rm -r src' x"),
+        ("rg todo", "rg --pre ./evil todo"),
+        ("sort a", "sort --compress-program=./evil a"),
     ],
 )
 def test_an_answer_for_a_program_that_runs_others_holds_for_that_command_only(asked: str, later: str) -> None:
     assert ruled("shell", {"command": asked}, {"command": asked})
     assert not ruled("shell", {"command": asked}, {"command": later})
-    assert ruled("shell", {"command": "git status"}, {"command": "git log"})
+    assert ruled("shell", {"command": "wc -l a"}, {"command": "wc -c b"})
 
 
 @pytest.mark.parametrize(

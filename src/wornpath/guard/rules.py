@@ -43,9 +43,9 @@ _RUNNERS = re.compile(
     r"|python|ipython|pypy|py|uv|uvx|pip|pipx|poetry|pdm|hatch|tox|nox|conda|mamba|micromamba|node|nodejs|npm|npx|pnpm|pnpx|yarn|bun|bunx"
     r"|deno|tsx|ts-node|perl|ruby|bundle|gem|rake|php|composer|lua|luajit|java|jshell|groovy|scala|kotlin|clojure|clj|dotnet|mono|go|cargo"
     r"|runghc|runhaskell|stack|cabal|elixir|iex|mix|erl|escript|swift|julia|Rscript|R|octave|guile|racket|sbcl|make|gmake|cmake|ninja|just"
-    r"|gradle|mvn|ant|bazel)[\d.]*"
+    r"|gradle|mvn|ant|bazel|git|hg|svn|rg|sort|zip|less|man|psql|mysql|mariadb|sqlite)[\d.]*"
 )
-"""Programs that run what their arguments say: leave for one command of theirs is leave for that command only."""
+"""Programs that run what their arguments say, if only by some option: leave for one command of theirs is leave for that command only."""
 MAX_PARTS = 20_000
 _UNSEEN = "\0"
 """Stands for any name in a folder that cannot be looked into. No file is called that."""

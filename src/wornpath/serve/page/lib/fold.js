@@ -17,6 +17,7 @@ export class Run {
     this.steps = new Map(); // step number → its row
     this.pending = new Map(); // id of a question → its data
     this.artifacts = new Map();
+    this.writes = 0; // how often files were written: one that is written again is not one more
     this.tokens = { prompt: 0, completion: 0 };
     this.calls = 0;
     this.skipped = 0;
@@ -159,6 +160,7 @@ const FOLD = {
     run.activity = { kind: "finished" };
     run._rest("active", "stopped");
     for (const one of run.result.artifacts ?? []) run.artifacts.set(one.path, one);
+    run.writes += 1;
     if (run.status !== "needs_person") run._unanswered();
     run._row("finished", event, { status: run.status, tokens: run._claim() });
   },
@@ -249,6 +251,7 @@ const FOLD = {
   "budget.reached": (run, data, event) => run._row("budget", event, { what: data.kind, value: data.value, limit: data.limit }),
   "loop.found": (run, data, event) => run._row("loop", event, { length: data.length ?? 1, action: data.action }),
   "artifact.written"(run, data) {
+    run.writes += 1;
     run.artifacts.set(data.path, {
       path: data.path,
       bytes: data.bytes,

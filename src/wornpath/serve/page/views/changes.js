@@ -48,12 +48,13 @@ export function changesPanel(run, status) {
   }
 
   load();
-  let seen = run.artifacts.size;
+  const shown = () => `${run.writes} ${isEnded(status())} ${status() === "paused"}`; // the files, and whether they can be taken back
+  let seen = shown();
   return {
     element,
     update() {
-      if (run.artifacts.size === seen) return;
-      seen = run.artifacts.size;
+      if (shown() === seen) return;
+      seen = shown();
       load();
     },
   };

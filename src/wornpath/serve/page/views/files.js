@@ -16,12 +16,13 @@ export function filesPanel(run, chosen) {
   fill(list, h("h2", { class: "small-head" }, t("files_made")), made, h("h2", { class: "small-head" }, t("workspace")), folder);
 
   let seen = -1;
+  let place = "";
   function update() {
+    if (run.writes === seen) return;
+    seen = run.writes;
     const files = [...run.artifacts.values()];
-    if (files.length === seen) return;
-    seen = files.length;
     fill(made, files.length ? files.map(entry) : h("li", { class: "muted pad" }, t("nothing_written")));
-    browse("");
+    browse(place);
   }
 
   const entry = (file) =>
@@ -42,9 +43,11 @@ export function filesPanel(run, chosen) {
     );
 
   async function browse(path) {
+    place = path;
     if (!folder.firstChild) fill(folder, skeleton(4));
     try {
       const { entries } = await get(`runs/${encodeURIComponent(run.id)}/files`, { path });
+      if (place !== path) return;
       fill(
         folder,
         path
