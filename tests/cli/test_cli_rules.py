@@ -11,6 +11,10 @@ from model_server import act, playing
 from shell import error_of
 from test_cli_run import CLEAR, DELETE, GOAL, LOOK, player
 
+from wornpath.guard import ApprovalAnswer
+from wornpath.serve.kept_answers import keep
+from wornpath.store import SqliteStore
+
 if TYPE_CHECKING:
     from shell import Inside
 
@@ -99,6 +103,15 @@ def test_a_bad_policy_file_is_one_sentence_and_exit_code_2(inside: Inside, text:
 def test_a_project_cannot_name_a_policy_file(inside: Inside) -> None:
     (inside.cwd / "wornpath.toml").write_text('rules = "policy.toml"\n')
     assert "could allow anything" in error_of(inside.say("run", GOAL, code=2)[1])
+
+
+def test_an_answer_that_a_stopped_server_kept_is_not_asked_for_again(inside: Inside) -> None:
+    with playing(player(LOOK, DELETE, plan=CLEAR)) as env:
+        _, err = inside.say("run", GOAL, "--check", "test ! -e inbox/a.txt", code=4, **env)
+        with SqliteStore(inside.home) as store:
+            keep(store, store.runs()[0].run_id, request_of(err), ApprovalAnswer("allow"))
+        inside.say("resume", "last", **env)
+    assert left(inside) == ["b.txt"]
 
 
 def test_an_answer_for_the_folder_holds_for_the_next_run(inside: Inside) -> None:

@@ -131,6 +131,11 @@ def test_relative_is_idempotent_and_one_with_absolute(tree: Path, path: str) -> 
     assert workspace.relative(str(tree / relative)) == relative
 
 
+def test_half_a_character_is_no_reason_to_end() -> None:
+    """A model's JSON can hold one; it stands for no byte of a name."""
+    assert canonical_path("a\ud800/\udfff.txt") == "a\ufffd/\ufffd.txt"
+
+
 def test_equal_paths_have_one_spelling(context_free: Workspace) -> None:
     spellings = ["a/b.txt", "./a//b.txt", "a/c/../b.txt", f"{context_free.root}/a/b.txt", "a/b.txt/"]
     assert {context_free.relative(s) for s in spellings} == {"a/b.txt"}

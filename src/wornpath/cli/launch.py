@@ -14,6 +14,7 @@ from wornpath.cli.drive import drive, drive_plan, listener, pending
 from wornpath.cli.goal import workspace_folder
 from wornpath.cli.terminal import interactive
 from wornpath.core import Goal, UsageError
+from wornpath.serve import kept_answers
 
 if TYPE_CHECKING:
     from wornpath.agent import AutoGPT
@@ -88,7 +89,9 @@ class Launch:
             info.run_id, types=("run.started", "run.resumed")
         ):  # a resume may have changed options
             start |= {**event.data, "options": {**start["options"], **event.data.get("options", {})}}
-        answers = said.answers(pending(self.store, info.run_id))
+        waiting = pending(self.store, info.run_id)
+        kept = kept_answers.read(self.store, info.run_id)  # given on a page whose server has stopped since
+        answers = {id: answer for id, answer in kept.items() if id in waiting} | said.answers(waiting)
         self._agent = AutoGPT.resume(
             info.run_id,
             store=self.store,

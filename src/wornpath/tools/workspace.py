@@ -59,13 +59,17 @@ def natural(text: str) -> tuple[tuple[int, int, str], ...]:
     return tuple((0, int(p), "") if p.isdecimal() else (1, 0, p.casefold()) for p in re.split(r"(\d+)", text) if p)
 
 
+_HALF = re.compile("[\ud800-\udc7f\udd00-\udfff]")
+"""Halves of characters that stand for no byte: a model's JSON can hold them."""
+
+
 def spelling(name: str) -> str:
     """A file name as it is shown and compared: Unicode NFC, with U+FFFD for bytes that are no UTF-8 and for characters that move a cursor
     or hide text, which a program can put into a name."""
     if name.isascii():
         return name if name.isprintable() else visible(name)
     if name:
-        name = name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+        name = _HALF.sub("\ufffd", name).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
         name = visible(unicodedata.normalize("NFC", name))
     return name
 
