@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,6 +17,8 @@ from model_server import Player, act, playing
 from shell import Inside, Shell, error_of
 
 from wornpath.core import Result
+from wornpath.experience.live import MEMORY
+from wornpath.experience.memory import Memory
 
 GOAL = "Total the invoices in inbox into report.md"
 PLAN = [{"do": "Write the total to report.md", "kind": "other", "output": "report.md", "has": []}]
@@ -72,6 +75,17 @@ def test_json_lines(inside: Inside) -> None:
     assert set(result) == {"type", *Result.__slots__}
     assert (result["status"], result["verdict_source"]) == ("met", "check")
     assert result["artifacts"] == [{"path": "report.md", "bytes": 11, "media_type": "text/markdown"}]
+
+
+def test_without_a_check_it_asks_for_a_rating_which_teaches(inside: Inside) -> None:
+    with playing(player()) as env:
+        _, err = inside.say("run", GOAL, code=3, **env)  # the model that judges here is never content
+        command = re.search(r"learns from your word: wornpath (rate \S+ good)", err)
+        assert command is not None
+        inside.say(*command[1].split())
+        for code, silent in ((0, ["--check", "true"]), (3, ["--no-learn"]), (3, ["-q"])):
+            assert "wornpath rate" not in inside.say("run", GOAL, *silent, code=code, **env)[1]
+    assert Memory(inside.home / MEMORY).outcomes()[0][1] is True
 
 
 def test_not_met_is_exit_code_3(inside: Inside) -> None:

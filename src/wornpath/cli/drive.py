@@ -229,8 +229,10 @@ def _next_steps(agent: AutoGPT, result: Result, *, tips: bool) -> None:
         note(
             f"Go on with a higher limit: wornpath resume {run}, with --max-steps, --max-tokens, --max-cost or --timeout"
         )
+    short = run.rpartition("-")[2]  # the store finds a run by it
+    if result.verdict_source == "judge" and agent.learn and tips:  # a model's word teaches nothing
+        note(f"There is no check, so it learns from your word: wornpath rate {short} good  (or bad)")
     if result.steps and tips:
-        short = run.rpartition("-")[2]  # the store finds a run by it
         commands = [f"wornpath why {short} {result.steps}", f"wornpath diff {short}", f"wornpath undo {short}"]
         line = f"Look closer: {', '.join(commands)}"
         narrow = sys.stderr.isatty() and len(line) > console(sys.stderr).width
