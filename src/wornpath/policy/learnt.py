@@ -13,7 +13,7 @@ import numpy as np
 from wornpath.core import Action, Candidate, Decision, State, UsageError
 from wornpath.policy import choice, live
 from wornpath.policy.evidence import Evidence
-from wornpath.policy.features import dense, grams, known_uses
+from wornpath.policy.features import dense, grams, known_uses, recalled_as
 from wornpath.policy.network import Array, Bag, Network
 
 REVERSIBLE_TOOLS = frozenset({"list_files", "read_file", "find_files", "search_text", "act"})
@@ -112,7 +112,7 @@ class LearntPolicy:
         scores = self.network.scores("q" if is_q else "policy", rows, bags)
         if len(scores) != len(candidates):
             raise UsageError(f"This policy chooses among {len(scores)} actions, {len(candidates)} were given.")
-        return scores, is_q
+        return (_with_counts(state, candidates, scores) if is_q else scores), is_q
 
     def trust(self, state: State, candidates: Sequence[Candidate]) -> choice.Array:
         """c of each candidate; 1 where the policy reads plain vectors, which have no templates."""
@@ -143,6 +143,17 @@ class LearntPolicy:
         if len(self._values) > _REMEMBERED_STATES:
             self._values.popitem(last=False)
         return value
+
+
+def _with_counts(state: State, candidates: Sequence[Candidate], scores: Array) -> Array:
+    """SCORES, each half way to what the counts expect where something is recalled: of that what it achieved, of the rest what the model
+    usually does. The counts know how this very template fared lately, the network what such actions are worth anywhere."""
+    usual = state.features.get("usual")
+    if not isinstance(usual, float | int):
+        return scores
+    rows = [recalled_as(state, c.action) for c in candidates]
+    counted = np.asarray([row[3] if row else usual for row in rows], dtype=scores.dtype)
+    return np.asarray((scores + counted) / 2)
 
 
 def _sample(probabilities: choice.Array, rng: random.Random) -> int:
