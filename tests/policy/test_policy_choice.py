@@ -158,3 +158,18 @@ def test_features_tell_what_is_new_what_was_tried_and_what_is_alike() -> None:
     assert column["argument_new"][3:] == [0, 1]  # 代码 stands in a line met already, 出错 does not
     assert len(set(column["best_read"])) == 1 and column["best_read"][0] == column["goal_in_context"][2] > 0
     assert value_kind("user12@example.org") == "value" and value_kind("a/b.txt") == "path"
+
+
+def test_where_something_is_recalled_a_version_meets_the_counts_half_way() -> None:
+    """The network holds both alike; the counts know how this very action fared, and what the model usually achieves."""
+    spec = Spec(inputs=WIDTH, hidden=(8,), heads=("q", "success"))
+    silent = LearntPolicy(Network(spec, {k: np.zeros(s, np.float32) for k, s in spec.shapes().items()}), n0=0)
+    known, other = (Candidate(Action.of("read_file", path=name), "llm", 0.5) for name in "ab")
+
+    def scores(worth: float, **more: float) -> list[float]:
+        state = State("", {"recalled": {known.action.key: ["t", 3, 1, worth]}, **more})
+        return [round(float(q), 4) for q in silent.score(state, [known, other])[0]]
+
+    assert scores(0.8, usual=0.2) == [0.4, 0.1]
+    assert scores(-0.4, usual=0.2) == [-0.2, 0.1]
+    assert scores(0.8) == [0.0, 0.0], "of older records it is not known what was usual"
