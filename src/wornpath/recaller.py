@@ -56,8 +56,8 @@ class Recalled:
     """One of several that are to be done one after the other."""
     fits: bool = True
     """Whether what its program takes for granted holds today (`experience.grounds`)."""
-    enough: float = PROMISING
-    """From this chance on it is taken rather than what the model would write."""
+    usual: float | None = None
+    """How likely the model does by itself; None where the checks will tell."""
 
     @property
     def record(self) -> Record:
@@ -67,7 +67,9 @@ class Recalled:
     @property
     def strong(self) -> bool:
         """Whether it is likely enough to go well to stand in for what the model would write."""
-        return self.covers and self.fits and self.evidence.chance > self.enough and (self.sure > SURE or self.loop)
+        clear = self.covers and self.fits and (self.sure > SURE or self.loop)
+        known = self.evidence
+        return clear and (known.chance > PROMISING if self.usual is None else known.hope > self.usual)
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,9 +274,9 @@ class Recaller:
             made = tops
         several = loop or (len(tops) > 1 and known.closest.uses > 2)
         clear = made if several else [(a, sure) for a, sure in made if sure > SURE]
-        enough = PROMISING if self._telling(tracker) else self._standing.chance
+        usual = None if self._telling(tracker) else self._standing.chance
         return [
-            Recalled(a, known, sure, self._covers, several, body.grounds.hold(a, self.situation), enough)
+            Recalled(a, known, sure, self._covers, several, body.grounds.hold(a, self.situation), usual)
             for a, sure in clear[:MAX_RECALLED]
         ]
 

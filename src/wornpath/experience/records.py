@@ -9,6 +9,10 @@ from typing import Any
 from wornpath.experience.template import Template
 
 
+HOPE = 0.25
+"""What it is worth to find out whether something does again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """How a template fared at a position: in how many episodes it went well and badly, the mean return from there on, and the last
@@ -51,6 +55,12 @@ class Evidence:
         if again <= 0:  # one use is one use, in however many contexts it is counted
             return _shrunk(files, base, 4)
         return _shrunk(both, (_shrunk(files, base) + _shrunk(words, base)) / 2)
+
+    @property
+    def hope(self) -> float:
+        """The chance, and more the less often it was used again: whether it does is worth knowing, since then it costs nothing from now on."""
+        again = self.records[0].again[0] if self.records and self.records[0] else 0
+        return self.chance + HOPE / (1 + again)
 
     @property
     def closest(self) -> Record:
