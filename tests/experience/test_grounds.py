@@ -14,6 +14,7 @@ from wornpath.experience.filling import fill
 from wornpath.experience.grounds import MAX_TOKENS, Grounds, said, tokens
 from wornpath.experience.lifting import Lifter
 from wornpath.experience.marks import marks
+from wornpath.experience.records import HOPE, Evidence, Record
 from wornpath.experience.situation import Situation, take
 from wornpath.experience.template import Template, agree
 from wornpath.tools.workspace import Workspace
@@ -197,3 +198,15 @@ def test_grounds_survive_being_written_down(code: str, files: str) -> None:
 def test_tokens_have_an_end_and_hold_no_space(texts: list[str]) -> None:
     found = tokens(texts)
     assert len(found) <= MAX_TOKENS and not any(c.isspace() for token in found for c in token)
+
+
+def test_a_program_that_was_never_used_again_is_worth_a_try() -> None:
+    """Until it was, the doubt counts for it; then what came of it."""
+
+    def known(ok: int, bad: int) -> Evidence:
+        return Evidence("t", (Record("t", ok, bad, 0.0, ""),))
+
+    once, again, failed = known(1, 0), known(2, 0), known(1, 1)
+    assert once.hope - once.chance == HOPE > again.hope - again.chance > known(9, 0).hope - known(9, 0).chance
+    assert failed.hope < once.hope <= again.hope < known(5, 0).hope
+    assert failed.hope < 0.6 < once.hope, "one failure is enough against a model that does it six times in ten"

@@ -8,7 +8,6 @@ from typing import Any
 
 from wornpath.experience.template import Template
 
-
 HOPE = 0.25
 """What it is worth to find out whether something does again."""
 
@@ -58,7 +57,7 @@ class Evidence:
 
     @property
     def hope(self) -> float:
-        """The chance, and more the less often it was used again: whether it does is worth knowing, since then it costs nothing from now on."""
+        """The chance, and more the less often it was used again: it is worth knowing whether it does, since then it costs nothing."""
         again = self.records[0].again[0] if self.records and self.records[0] else 0
         return self.chance + HOPE / (1 + again)
 
