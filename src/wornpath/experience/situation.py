@@ -14,6 +14,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from wornpath.core import digest
@@ -28,6 +29,8 @@ from wornpath.tools.workspace import FileEntry, Workspace
 MAX_GOAL_READ = 8000
 """Characters of the goal that are looked at: what comes after is material, and every name in it would be a role of its own."""
 MAX_VALUES = 200
+MAX_TIMES = 20
+"""So often a name is looked at where the goal says it."""
 MAX_FILES = 2000
 MAX_READ = 240
 """Text files that are looked into for what the goal names."""
@@ -261,7 +264,8 @@ class _Taker:
         """Where the goal names paths: the folders that are there, however they are written, and what looks like one."""
         taken = list(self.spans)
         for folder in sorted((f for f in self.folders if f in self.goal), key=len, reverse=True):
-            for match in re.finditer(rf"(?<![\w/.\-]){re.escape(folder)}(?![\w/\-])", self.goal):
+            found = re.finditer(rf"(?<![\w/.\-]){re.escape(folder)}(?![\w/\-])", self.goal)
+            for match in islice(found, MAX_TIMES):
                 if not any(a <= match.start() < b for a, b in taken):
                     taken.append(match.span())
                     yield match.span()
@@ -324,7 +328,7 @@ class _Taker:
             self._named("name", match[0], match.start(), match.end())
         for value in identifiers(goal):
             if value and not value.isascii():
-                for match in re.finditer(re.escape(value), goal, re.IGNORECASE):
+                for match in islice(re.finditer(re.escape(value), goal, re.IGNORECASE), MAX_TIMES):
                     self._named("name", match[0], match.start(), match.end())
         for kind in ("quoted", "date", "time", "number", "name"):
             several = self.found.roles.get(f"goal.{kind}", ())
