@@ -10,7 +10,7 @@ type of that name in `wornpath.core.words`):
 | run.paused | reason |
 | run.resumed | pid, options (those changed since the start) |
 | run.finished | result (RESULT) |
-| goal.set | goal (GOAL: text, workspace, checks, rubric, reward weights: frozen at the start), family, situation (values by role; words in files) |
+| goal.set | goal (GOAL: text, workspace, checks, rubric, reward weights: frozen at the start), family, situation (roles, words) |
 | plan.made | plan (PLAN), reason, recalled (its template), skipped (no model call), telling (false: the checks hold before the work) |
 | plan.changed | plan (PLAN), reason, retracted (files) |
 | subtask.started | subtask (id) |
