@@ -12,9 +12,10 @@ _MAX_ROWS = 1 << 20
 _MAX_SPACES = 100
 _TOKEN = re.compile(
     r"""<!--.*?-->|<\?.*?\?>|<!\[CDATA\[(?P<data>.*?)\]\]>|(?P<text>[^<]+)"""
-    r"""|<(?P<end>/?)(?P<tag>[\w:.-]+)(?P<attributes>(?:[^<>"'/]++|/(?!>)|"[^"]*+"|'[^']*+')*+)(?P<empty>/?)>""",
+    r"""|<(?P<end>/?)(?P<tag>[\w:.-]+)(?=(?P<attributes>(?:[^<>"'/]+|/(?!>)|"[^"]*"|'[^']*')*))(?P=attributes)(?P<empty>/?)>""",
     re.DOTALL,
 )
+"""What the attributes match is not gone back into. Possessive quantifiers of groups would say so, but go wrong in Python 3.11.2."""
 _KINDS = {
     "text:p": "paragraph",
     "text:h": "paragraph",
