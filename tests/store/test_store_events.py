@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from wornpath.core import EVENT_TYPES, StoreError, Usage, UsageError
+from wornpath.store import schema
 from wornpath.store.sqlite import SqliteStore
 
 WRITER = """
@@ -226,3 +227,23 @@ def test_only_its_owner_can_look_into_a_store(tmp_path: Path) -> None:
 def test_events_in_json_have_the_documented_envelope(store: SqliteStore) -> None:
     event = store.append("r1", "run.started", {"model": "m"}, step=0)
     assert list(json.loads(json.dumps(event.as_dict()))) == ["v", "seq", "run_id", "time", "step", "type", "data"]
+
+
+def test_a_store_that_another_process_makes_meanwhile_is_no_other_program_s(tmp_path: Path) -> None:
+    """It is made between the look at the mark and the look at the tables."""
+    db = sqlite3.connect(tmp_path / "events.sqlite3", isolation_level=None)
+    other = sqlite3.connect(tmp_path / "events.sqlite3", isolation_level=None)
+
+    class Interrupted:
+        looked = False
+
+        def execute(self, sql: str) -> sqlite3.Cursor:
+            if not self.looked and "application_id" not in sql:
+                self.looked = True
+                schema.migrate(other)
+            return db.execute(sql)
+
+    assert schema.is_ours(Interrupted())  # type: ignore[arg-type]
+    assert schema.version(db) == schema.VERSION
+    db.close()
+    other.close()

@@ -98,9 +98,14 @@ def version(db: sqlite3.Connection) -> int:
 
 def is_ours(db: sqlite3.Connection) -> bool:
     """Whether the database is empty or one of ours, rather than some other program's."""
-    if db.execute("PRAGMA application_id").fetchone()[0] == APPLICATION_ID:
+
+    def marked() -> bool:
+        return bool(db.execute("PRAGMA application_id").fetchone()[0] == APPLICATION_ID)
+
+    if marked():
         return True
-    return version(db) == 0 and db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
+    empty = version(db) == 0 and db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
+    return empty or marked()  # another process may have made it meanwhile
 
 
 def migrate(db: sqlite3.Connection) -> None:
