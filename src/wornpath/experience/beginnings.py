@@ -51,7 +51,7 @@ def layout(lines: Sequence[str], table: bool) -> str:
     if not plain:
         return ""
     if table:
-        separator = max(",;\t|", key=plain[0].count)
+        separator = max(SEPARATORS, key=plain[0].count)
         row = plain[1].split(separator) if len(plain) > 1 else []
         return separator + " ".join(sorted({_mask(value) if re.search(r"\d", value) else "a" for value in row}))
     masks = [_mask(line) for line in plain[:12]]

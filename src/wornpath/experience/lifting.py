@@ -82,7 +82,7 @@ class Lifter:
         """The template of ACTION with its programs left to be written."""
         code = [n for n in action.arguments if texts.get(n) == "code"]
         lifted = self.lift(Action.of(action.tool, {n: v for n, v in action.arguments.items() if n not in code}), texts)
-        return replace(lifted, open=tuple(sorted({*lifted.open, *code})))
+        return replace(lifted, open=tuple(sorted({*lifted.open, *code})), grounds=Grounds())
 
     def _extra(self, others: Mapping[str, str], seen: Mapping[str, str]) -> dict[str, set[tuple[str, str]]]:
         """What explains a value besides the situation: what was SEEN, and the OTHER arguments of the same action."""

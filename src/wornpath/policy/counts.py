@@ -1,6 +1,6 @@
-"""The policy that counts: the model's prior, corrected by the mean returns of what was done at this position before.
+"""The policy that counts: the model's prior, corrected by what came of it at this position before.
 
-z(a) = log μ̃(a|s) + c(a) · (Q(s,a) − Σ_b μ̃(b|s) Q(s,b)) / α with Q the mean return and c = n / (n + n₀), as in `choice`. It needs no
+z(a) = log μ̃(a|s) + c(a) · (Q(s,a) − Σ_b μ̃(b|s) Q(s,b)) / α with Q the expected return and c = n / (n + n₀), as in `choice`. It needs no
 training and learns with every run; a trained network has to beat it. Without experience it is the prior policy.
 """
 

@@ -110,7 +110,7 @@ def _template(state: State, action: Action, by_value: Mapping[str, Entity]) -> s
 
 
 def recalled_as(state: State, action: Action) -> tuple[str, float, float, float] | None:
-    """What experience STATE holds about ACTION: template, good uses, bad uses, mean return; None where there is none."""
+    """What experience STATE holds about ACTION: template, good uses, bad uses, expected return; None where there is none."""
     known = state.features.get("recalled")
     if not known:
         return None
