@@ -43,8 +43,12 @@ def picture(root: Path) -> dict[str, tuple[object, ...]]:
 class Vandal:
     """Random changes. With a snapshot, it asks for each as the tools do; without, it just does them, as a program would."""
 
-    def __init__(self, root: Path, seed: float, snapshot: Snapshot | None = None) -> None:
+    def __init__(
+        self, root: Path, seed: float, snapshot: Snapshot | None = None, outside: Path | None = None
+    ) -> None:
         self.root, self.random, self.snapshot = root, random.Random(seed), snapshot
+        self.outside = outside or root.parent / "outside"  # where some links lead
+        self.outside.mkdir(exist_ok=True)
 
     def work(self, times: int) -> None:
         for _ in range(times):
@@ -93,7 +97,7 @@ class Vandal:
     def link(self) -> None:
         path = self.path()
         self.will(path)
-        path.symlink_to(self.random.choice(["a", "../b.txt", "/etc", "nowhere"]))
+        path.symlink_to(self.random.choice(["a", "../b.txt", str(self.outside), "nowhere"]))
 
     def mode(self) -> None:
         path = self.path()
@@ -401,27 +405,27 @@ def test_undo_takes_back_the_runs_changes_and_no_others(seed: int, killed: bool)
     rng = random.Random(seed)
     with tempfile.TemporaryDirectory(prefix="wornpath-test-") as folder:
         root, run = Path(folder, "w"), Path(folder, "run")
-        mine, theirs = root / "run", root / "user"
+        mine, theirs, outside = root / "run", root / "user", Path(folder, "outside")
         for place in (mine, theirs):
             place.mkdir(parents=True)
-            Vandal(place, rng.random()).work(20)
+            Vandal(place, rng.random(), outside=outside).work(20)
         before = picture(mine)
         snapshot = Snapshot(run, root)
         for _ in range(4):
-            Vandal(theirs, rng.random()).work(rng.randint(0, 8))
+            Vandal(theirs, rng.random(), outside=outside).work(rng.randint(0, 8))
             snapshot.keep(rng.choice([None, "run"]))
-            Vandal(mine, rng.random()).work(rng.randint(0, 8))
+            Vandal(mine, rng.random(), outside=outside).work(rng.randint(0, 8))
             snapshot.close()
             if rng.random() < 0.3:
                 snapshot = Snapshot(run, root)
-        Vandal(theirs, rng.random()).work(5)
+        Vandal(theirs, rng.random(), outside=outside).work(5)
         if killed:  # in the middle of an action
             snapshot.keep("run")
-            Vandal(mine, rng.random()).work(8)
+            Vandal(mine, rng.random(), outside=outside).work(8)
             snapshot = Snapshot(run, root)
         else:
             snapshot.seal()
-        Vandal(theirs, rng.random()).work(5)
+        Vandal(theirs, rng.random(), outside=outside).work(5)
         after = picture(theirs)
         assert all(change.path.startswith("run/") for change in snapshot.changes())
         assert snapshot.undo().conflicts == ()
