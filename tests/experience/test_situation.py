@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from wornpath.experience.goal_reader import MAX_VALUES
 from wornpath.experience.memory import similarity
-from wornpath.experience.situation import MAX_VALUES, Situation, take
+from wornpath.experience.situation import Situation, take
 from wornpath.tools.workspace import Workspace
 
 

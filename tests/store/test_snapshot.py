@@ -43,9 +43,7 @@ def picture(root: Path) -> dict[str, tuple[object, ...]]:
 class Vandal:
     """Random changes. With a snapshot, it asks for each as the tools do; without, it just does them, as a program would."""
 
-    def __init__(
-        self, root: Path, seed: float, snapshot: Snapshot | None = None, outside: Path | None = None
-    ) -> None:
+    def __init__(self, root: Path, seed: float, snapshot: Snapshot | None = None, outside: Path | None = None) -> None:
         self.root, self.random, self.snapshot = root, random.Random(seed), snapshot
         self.outside = outside or root.parent / "outside"  # where some links lead
         self.outside.mkdir(exist_ok=True)
