@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
-import wornpath.actor
+import wornpath.caller
 import wornpath.tools.beneath
 from wornpath import AutoGPT
 from wornpath.core import Action, Event, Observation
@@ -240,7 +240,7 @@ class Sitting:
         """The status that the run ended with."""
         if self.store.runs() and (ended := self.store.run(RUN).status) in ENDED:
             return ended  # it was killed after its end was recorded
-        wornpath.actor.call = partial(self.call, wornpath.actor.call)
+        wornpath.caller.call = partial(self.call, wornpath.caller.call)
         writing = wornpath.tools.beneath
         for module in [m for m in list(sys.modules.values()) if getattr(m, "write_all", None) is writing.write_all]:
             module.write_all = partial(self.write_all, writing.write_all)  # type: ignore[attr-defined]

@@ -314,7 +314,7 @@ class AutoGPT:
         async def choose() -> Decision:
             await self.aplan()
             actor = self._begin()
-            return await actor.choose(state or actor.observe())
+            return await actor.chooser.choose(state or actor.observe())
 
         return self._wait(choose())
 
@@ -323,7 +323,7 @@ class AutoGPT:
         wanted = action.action if isinstance(action, Decision) else action
 
         async def call() -> Observation:
-            return await self._begin().call(wanted)
+            return await self._begin().caller.call(wanted)
 
         return self._wait(call())
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from wornpath.actor import MAX_REPLANS, Actor
+from wornpath.actor import Actor
+from wornpath.chooser import MAX_REPLANS
 from wornpath.core import Action, Goal, Observation, RunStatus, Subtask, UsageError, WornpathError
 from wornpath.experience.tracker import REFUSED
 from wornpath.resuming import take_up
@@ -68,8 +69,8 @@ async def _step(actor: Actor) -> None:
         if actor.subtask_done():  # an earlier subtask's program did this one's work too
             session.record("subtask.finished", {"subtask": active.id, "status": "done", "why": active.criterion})
             return
-    decision = await actor.choose(actor.observe())
-    seen = await actor.call(decision.action)
+    decision = await actor.chooser.choose(actor.observe())
+    seen = await actor.caller.call(decision.action)
     actor.evaluate(seen)
     await adjust(actor, decision.action, seen)
 
@@ -132,7 +133,7 @@ async def settle(actor: Actor) -> None:
         return
     kind, seen = left.kind, left.seen
     if kind in ("approval", "started"):
-        seen = await take_up(actor, left)
+        seen = await take_up(actor.caller, left)
     if kind != "evaluated":
         actor.evaluate(seen)
     await adjust(actor, left.action, seen)

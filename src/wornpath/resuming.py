@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from wornpath.actor import Actor
+from wornpath.caller import Caller
 from wornpath.core import Goal, Observation, UsageError, from_json
 from wornpath.guard import ApprovalRequest, Limits
 from wornpath.guard.preview import preview
@@ -66,29 +66,29 @@ def to_data(limits: Limits) -> dict[str, Any]:
     return {name: getattr(limits, name) for name in limits.__slots__}
 
 
-async def take_up(actor: Actor, left: Unfinished) -> Observation:
+async def take_up(caller: Caller, left: Unfinished) -> Observation:
     """Carry the action that was LEFT out, unless it turns out to be done, and once a person agrees where one must."""
-    action, tool = left.action, actor.proposer.registry.get(left.action.tool)
+    action, tool = left.action, caller.registry.get(left.action.tool)
     begun = left.kind == "started"
     if tool is None and not left.question:
         gone = Observation.of(f"There is no tool named {action.tool!r} any more.", "error")
-        return actor.finish(action, left.risk, gone, started=not begun)
+        return caller.finish(action, left.risk, gone, started=not begun)
     found: Observation | bool | None = None
     if begun:
         assert tool is not None
-        actor.identify(action)
-        found = await outcome(tool, actor.context, action, left.idempotent)
+        caller.identify(action)
+        found = await outcome(tool, caller.context, action, left.idempotent)
         if isinstance(found, Observation):
-            found = actor.session.provenance.label(tool, action, found)
-            return actor.finish(action, left.risk, found, started=False)
+            found = caller.session.provenance.label(tool, action, found)
+            return caller.finish(action, left.risk, found, started=False)
     doubtful = found is None
     if begun and not doubtful and not left.question:  # it was not done, and is an action like any other
         assert tool is not None
-        actor.session.refresh()
-        ruling = actor.session.ruling(tool, action)
+        caller.session.refresh()
+        ruling = caller.session.ruling(tool, action)
         doubtful = ruling.permission == "ask" and left.answer is None
         if ruling.permission == "deny" and left.answer is None:
-            return actor.finish(action, left.risk, Observation.of(ruling.reason, "denied"), started=False)
+            return caller.finish(action, left.risk, Observation.of(ruling.reason, "denied"), started=False)
         left.reason = ruling.reason
     if doubtful:
         reason, answer = left.reason, left.answer
@@ -97,13 +97,13 @@ async def take_up(actor: Actor, left: Unfinished) -> Observation:
             reason = f"{action.tool} was cut off; it may or may not have happened. Do it (again)?"
         if answer is None:
             kind: Literal["approval", "question"] = "question" if left.question else "approval"
-            shown = left.preview or preview(tool, action, actor.context.workspace)
+            shown = left.preview or preview(tool, action, caller.context.workspace)
             request = ApprovalRequest(left.id, action, left.risk, reason, kind, shown)
-            answer = await actor.session.approved(request, tool, lambda given: actor.edited(action, given))
+            answer = await caller.session.approved(request, tool, lambda given: caller.edited(action, given))
         if left.question or answer.answer != "allow":
-            return actor.answered(action, left.risk, answer, question=left.question, started=not begun)
-        action = actor.edited(action, answer.arguments)
+            return caller.answered(action, left.risk, answer, question=left.question, started=not begun)
+        action = caller.edited(action, answer.arguments)
     assert tool is not None
-    if forbidden := actor.session.forbidden(tool, action):  # the rules may be others than when it was allowed
-        return actor.finish(action, left.risk, Observation.of(forbidden, "denied"), started=not begun)
-    return await actor.execute(tool, action)
+    if forbidden := caller.session.forbidden(tool, action):  # the rules may be others than when it was allowed
+        return caller.finish(action, left.risk, Observation.of(forbidden, "denied"), started=not begun)
+    return await caller.execute(tool, action)

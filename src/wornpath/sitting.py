@@ -9,12 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wornpath.actor import Actor
+from wornpath.caller import Caller
+from wornpath.chooser import Chooser
 from wornpath.core import Result, RunStatus, UsageError, to_json
 from wornpath.experience import Tracker
 from wornpath.footprint import Footprint
+from wornpath.free_text import FreeText
 from wornpath.guard import Session
 from wornpath.guard.secrets import Discreet
 from wornpath.llm.chat import Chat
+from wornpath.model_calls import ModelCalls
 from wornpath.proposer import Proposer
 from wornpath.recaller import Recaller
 from wornpath.resuming import not_ended, to_data
@@ -22,6 +26,7 @@ from wornpath.senses import ModelSenses
 from wornpath.store.paths import config_file
 from wornpath.tools import ToolContext
 from wornpath.tools.media import MEDIA
+from wornpath.verdicts import Verdicts
 from wornpath.writer import Writer, libraries
 
 if TYPE_CHECKING:
@@ -45,22 +50,17 @@ def assemble(agent: AutoGPT, chat: Chat, folder: Path) -> Actor:
     able = getattr(chat, "senses", False)
     registry = agent.registry if able else agent.registry.without(tool.name for tool in MEDIA)
     recaller = Recaller(agent.experience, registry, agent.workspace, lots)
-    proposer = Proposer(chat, registry, agent.candidates, agent.workspace)
     snapshot = Snapshot(folder, agent.workspace.root)
-    actor = Actor(
-        session,
-        chat,
-        proposer,
-        Writer(chat, libraries()),
-        agent.policy,
-        context,
-        rng,
-        recaller,
-        Footprint(session, agent.workspace, snapshot),
-        explore=getattr(agent.policy, "explores", False),
-        on_text=agent.on_text,
-    )
-    context.senses = ModelSenses(actor.chat, actor.ask) if able else None
+    footprint = Footprint(session, agent.workspace, snapshot)
+    model, writer = ModelCalls(session, chat), Writer(chat, libraries())
+    explores = getattr(agent.policy, "explores", False)
+    proposer = Proposer(chat, registry, agent.candidates, agent.workspace)
+    chooser = Chooser(session, model, proposer, agent.policy, recaller, agent.workspace, rng, explores)
+    text = FreeText(session, model, writer, agent.workspace, agent.on_text)
+    caller = Caller(session, registry, context, footprint, text)
+    verdicts = Verdicts(session, model, context)
+    actor = Actor(session, model, chooser, caller, writer, context, recaller, footprint, verdicts)
+    context.senses = ModelSenses(model) if able else None
     context.before_write, context.remember, context.made = snapshot.keep, actor.remember, snapshot.added
     if session.started:
         _restore(agent, recaller)

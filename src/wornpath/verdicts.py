@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,7 +11,8 @@ from wornpath.experience import final_reward
 from wornpath.guard import Session
 from wornpath.judge import final
 from wornpath.judge import model as model_judge
-from wornpath.llm.chat import Chat, Completion, Message
+from wornpath.llm.chat import Completion, Message
+from wornpath.model_calls import ModelCalls
 from wornpath.sandbox.protocol import SandboxLimits
 from wornpath.tools import ToolContext
 
@@ -22,12 +23,11 @@ MAX_EARLY_CHECKS = 8
 
 @dataclass(slots=True)
 class Verdicts:
-    """Asks the checks and the judge. ASK awaits a request to the model within the budget, and records it."""
+    """Asks the checks and the judge."""
 
     session: Session
-    chat: Chat
+    model: ModelCalls
     context: ToolContext
-    ask: Callable[[str, Sequence[Message], Awaitable[Completion]], Awaitable[Completion]]
     originals: dict[str, Any] = field(default_factory=dict)
     """The files that the checks name, as they were at the start."""
     _early: int = 0
@@ -71,19 +71,19 @@ class Verdicts:
             evaluation = last[1]
         elif goal.checks:
             evaluation = await self._by_checks(goal)
-        elif not self.session.tracker.llm_calls and not model_judge.trusted(self.chat):
+        elif not self.session.tracker.llm_calls and not model_judge.trusted(self.model.chat):
             said = "done as in earlier runs, without the model"  # whose word would decide nothing
             evaluation = final_reward("unverified", "judge", goal.weights, said)
         else:
             self.session.check()
             made = final.read_artefacts(
-                self.context.workspace, list(self.session.tracker.changed), self.chat.sizes.argument_context * 3
+                self.context.workspace, list(self.session.tracker.changed), self.model.chat.sizes.argument_context * 3
             )
-            evaluation = await final.by_model(goal, made, answer, self.chat, self._judge_call)
+            evaluation = await final.by_model(goal, made, answer, self.model.chat, self._judge_call)
         if evaluation.verdict == "unmet" and not final_try:
             evaluation = replace(evaluation, reward=0.0)
         self.session.record("evaluation.made", {"scope": "run", "evaluation": to_json(evaluation)})
         return evaluation
 
     async def _judge_call(self, messages: Sequence[Message]) -> Completion:
-        return await self.ask("judge", messages, model_judge.ask(self.chat, messages))
+        return await self.model.ask("judge", messages, model_judge.ask(self.model.chat, messages))

@@ -194,7 +194,7 @@ def test_a_foreign_tool_object_that_raises_is_an_error_too(make: Make) -> None:
 
 @pytest.mark.parametrize("blocking", [True, False])
 def test_a_tool_that_hangs_is_stopped(make: Make, monkeypatch: pytest.MonkeyPatch, blocking: bool) -> None:
-    monkeypatch.setattr("wornpath.actor.TOOL_SECONDS", 0.05)
+    monkeypatch.setattr("wornpath.caller.TOOL_SECONDS", 0.05)
     release = threading.Event()
 
     @tool

@@ -217,15 +217,6 @@ def test_entities_have_the_roles_that_hold_now() -> None:
     assert "opened" in roles["other.txt"] and "named in the goal" not in roles["other.txt"]
 
 
-def test_a_predicate_is_open_until_this_subtasks_own_work_made_it_true() -> None:
-    there = Predicate("exists", "out.txt")
-    tracker = fold([goal(), plan(Subtask(1, "Write", predicates=(there,)))])
-    assert tracker.open_predicates({there: True}) == [there], "it was there before"
-    fold(acted(1, Action.of("write_file", path="out.txt"), Observation.of("done", changed=("out.txt",))), tracker)
-    assert tracker.open_predicates({there: True}) == []
-    assert tracker.open_predicates({there: False}) == [there]
-
-
 def test_unknown_events_and_fields_change_nothing() -> None:
     tracker = fold([goal(), plan()])
     before = to_json(tracker)

@@ -10,7 +10,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wornpath.core import Evaluation, Goal, Predicate
+from wornpath.core import (
+    Action,
+    Evaluation,
+    Event,
+    EventType,
+    Goal,
+    Observation,
+    Plan,
+    Predicate,
+    Subtask,
+    to_json,
+)
+from wornpath.experience import Tracker
 from wornpath.judge import final, predicates
 from wornpath.judge import model as judge
 from wornpath.llm import ScriptedChat
@@ -189,3 +201,26 @@ def test_originals_are_captured_once(tmp_path: Path) -> None:
     (work / "check.py").write_text("raise SystemExit(0)")
     assert final.load_originals(file, ["python check.py"], work) == first
     assert final.load_originals(tmp_path / "none.json", [], work) == {}
+
+
+def test_a_predicate_is_open_until_this_subtasks_own_work_made_it_true(tmp_path: Path) -> None:
+    there, gone = Predicate("exists", "out.txt"), Predicate("gone", "old.txt")
+    plan = Plan((Subtask(1, "Write", predicates=(there, gone)),))
+    tracker, workspace = Tracker(), Workspace(tmp_path)
+
+    def told(seq: int, type_: EventType, data: dict[str, Any], step: int) -> None:
+        tracker.apply(Event(seq, "r", 0.0, step, type_, data))
+
+    told(1, "goal.set", {"goal": to_json(Goal("Write out.txt"))}, 0)
+    assert predicates.still_open(tracker, workspace) == [], "nothing is planned"
+    told(2, "plan.made", {"plan": to_json(plan)}, 0)
+    (tmp_path / "out.txt").write_text("there before")
+    assert predicates.still_open(tracker, workspace) == [there]
+    action, seen = Action.of("write_file", path="out.txt"), Observation.of("done", changed=("out.txt",))
+    told(3, "action.decided", {"decision": {}, "skipped": False}, 1)
+    told(4, "action.started", {"id": "a", "action": to_json(action), "risk": "write", "idempotent": True}, 1)
+    told(5, "action.finished", {"id": "a", "observation": to_json(seen), "seconds": 0.0}, 1)
+    assert predicates.still_open(tracker, workspace) == []
+    (tmp_path / "out.txt").unlink()
+    (tmp_path / "old.txt").write_text("still there")
+    assert predicates.still_open(tracker, workspace) == [there, gone]

@@ -6,7 +6,7 @@ afresh at every step, each within its share of the token budget, and never summa
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,7 +17,6 @@ from wornpath.core import (
     Goal,
     Observation,
     Plan,
-    Predicate,
     State,
     Subtask,
     SubtaskStatus,
@@ -356,13 +355,6 @@ class Tracker:
                 roles.append("changed")
             out.append(replace(entity, roles=tuple(dict.fromkeys(roles))))
         return tuple(out)
-
-    def open_predicates(self, holds: Mapping[Predicate, bool]) -> list[Predicate]:
-        """Those of the active subtask that do not hold, or hold only because of a file that was there before."""
-        active = self.active
-        if active is None:
-            return []
-        return [p for p in active.predicates if not (holds.get(p) and (p.kind == "gone" or self.made(p.path)))]
 
 
 def newest_within(facts: list[str], budget: int) -> list[str]:

@@ -9,6 +9,7 @@ import posixpath
 from collections.abc import Iterable
 
 from wornpath.core import Predicate, ToolError
+from wornpath.experience import Tracker
 from wornpath.tools.workspace import Workspace
 
 MAX_BYTES = 4 << 20
@@ -41,8 +42,10 @@ def holds(predicate: Predicate, workspace: Workspace) -> bool:
     return all(value.casefold() in folded for value in predicate.values)
 
 
-def evaluate(predicates: Iterable[Predicate], workspace: Workspace) -> dict[Predicate, bool]:
-    return {predicate: holds(predicate, workspace) for predicate in predicates}
+def still_open(tracker: Tracker, workspace: Workspace) -> list[Predicate]:
+    """Those of the active subtask that do not hold, or hold only because of a file that was there before."""
+    wanted = tracker.active.predicates if tracker.active else ()
+    return [p for p in wanted if not (holds(p, workspace) and (p.kind == "gone" or tracker.made(p.path)))]
 
 
 def lacking(predicate: Predicate, workspace: Workspace, made: Iterable[str] = ()) -> str:
