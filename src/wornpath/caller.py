@@ -18,7 +18,7 @@ from wornpath.free_text import FreeText
 from wornpath.guard import ApprovalAnswer, ApprovalRequest, Session
 from wornpath.guard.preview import preview
 from wornpath.proposer import CONTROLS
-from wornpath.tools import Tool, ToolContext, Registry
+from wornpath.tools import Registry, Tool, ToolContext
 from wornpath.tools.calling import call
 
 TOOL_SECONDS = 180.0

@@ -19,6 +19,7 @@ from wornpath.core import (
     State,
     StoreError,
     Subtask,
+    ToolError,
 )
 from wornpath.experience import Tracker
 from wornpath.experience.filling import SURE, fill
@@ -26,6 +27,7 @@ from wornpath.experience.lessons import FINISH, PLAN, position, start, written
 from wornpath.experience.lifting import Lifter
 from wornpath.experience.live import Experience
 from wornpath.experience.memory import readable_name
+from wornpath.experience.needles import nothing_to_edit
 from wornpath.experience.plans import fill_predicate, lift_plan, plan_id
 from wornpath.experience.records import Evidence, Record
 from wornpath.experience.situation import Situation, take
@@ -36,6 +38,8 @@ from wornpath.tools import Registry, Tool, Workspace
 MAX_RECALLED = 8
 MAX_TRIES = 6
 """So many known programs are tried in a run before the model writes one."""
+MAX_EDITED = 1 << 20
+"""Bytes of a file in which what a program replaces is looked for."""
 WORTH_A_TRY = 0.3
 PROMISING = 0.55
 """From this chance on a recalled text is taken rather than one written anew, where the checks will tell."""
@@ -267,7 +271,8 @@ class Recaller:
         if tool is None or not allowed(tool):
             return []
         done = {t.action.key for t in tracker.tried.values() if t.result in ("ok", "empty")}
-        made = [(a, sure) for a, sure in fill(body, self.situation, self._seen) if a.key not in done]
+        found = fill(body, self.situation, self._seen)
+        made = [(a, sure) for a, sure in found if a.key not in done and not self._edits_nothing(tool, a)]
         loop = len(self._chain) > 0 and self._chain[-1] == known.template
         tops = [(a, sure) for a, sure in made if made and sure >= made[0][1]]
         if len(tops) == 1 and not loop:
@@ -279,6 +284,20 @@ class Recaller:
             Recalled(a, known, sure, self._covers, several, body.grounds.hold(a, self.situation), usual)
             for a, sure in clear[:MAX_RECALLED]
         ]
+
+    def _edits_nothing(self, tool: Tool, action: Action) -> bool:
+        """Whether ACTION is a program that replaces what is not there."""
+        codes = (str(action.arguments.get(name, "")) for name, kind in tool.text.items() if kind == "code")
+        return any(nothing_to_edit(code, self._content) for code in codes)
+
+    def _content(self, path: str) -> bytes | None:
+        """The content of the file PATH; of one too large to look into what no text is."""
+        try:
+            with self.workspace.open_read(path) as file:
+                data = file.read(MAX_EDITED)
+        except (ToolError, OSError, ValueError):
+            return None
+        return data if len(data) < MAX_EDITED else b"\xff"
 
     def gate(self, recalled: Sequence[Recalled], tracker: Tracker, able_to: Callable[[Action], bool]) -> Gate:
         """Which of RECALLED may be taken without the model, or else which action, if the run is ABLE_TO, it need only write the text of."""

@@ -233,6 +233,40 @@ def test_files_written_in_another_way_bring_the_model_back(office: Office) -> No
     assert not office.oracle.asked  # and where nothing changed nothing is unlearnt
 
 
+class Mender(Oracle):
+    """It mends the line of a script that is wrong."""
+
+    WRONG = (("total = price - tax", "total = price + tax"), ("total = price * 2 - 1", "total = price * 2"))
+
+    def __call__(self, messages: Any, schema: Any, n: int) -> Any:
+        answer = super().__call__(messages, schema, n)
+        if purpose(schema) == "plan":
+            return {"subtasks": [subtask(f"Mend {self.names[0]}", "code")]}
+        if purpose(schema) != "text":
+            return answer
+        source, old, new = self.names
+        edit = f"from pathlib import Path\npath = Path({source!r})\ntext = path.read_text()"
+        return f"```python\n{edit}\npath.write_text(text.replace({old!r}, {new!r}))\n```"
+
+
+def test_an_edit_of_what_is_not_there_is_not_tried(make: Make, work: Path, experience: Experience) -> None:
+    """Two edits are known, each for another mistake: only the one whose line is in today's file is done again."""
+    steps, asked = [], []
+    for number in range(8):
+        for path in work.glob("*.py"):
+            path.unlink()
+        old, new = Mender.WRONG[number % 2]
+        source = f"shop_{MONTHS[number]}.py"
+        (work / source).write_text(f"price, tax = 4, 1\n{old}\nprint(total)\n")
+        oracle = Mender(source, old, new)
+        check = f"grep -qxF '{new}' {source}"
+        agent = make(f"Mend {source}", model=chat(oracle), checks=[check], experience=experience)  # type: ignore[arg-type]
+        assert agent.run().met
+        steps.append(len(events(agent, "action.started")))
+        asked.append(len(oracle.asked))
+    assert asked[4:] == [0] * 4 and steps[4:] == [1] * 4
+
+
 def test_another_folder_layout_is_no_harm(office: Office) -> None:
     for _ in range(4):
         office.run()

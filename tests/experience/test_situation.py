@@ -194,3 +194,11 @@ def test_a_folder_is_named_wherever_the_goal_says_it(work: Path) -> None:
     assert other.words == found.words
     plain = look("Tidy my-inbox and inboxes", work, **{"inbox/a__txt": "a"})
     assert "goal.folder.old" not in plain.roles
+
+
+def test_source_code_has_no_labels(tmp_path: Path) -> None:
+    """`best = 0` is no field of a form: a program that names it would be said anew with any other variable."""
+    (tmp_path / "tools.py").write_text("best = 0\nif not values:\n    best = 1\n")
+    assert "label" not in take("Mend tools.py", Workspace(tmp_path)).roles
+    (tmp_path / "settings.ini").write_text("best = 0\n")
+    assert take("Mend tools.py", Workspace(tmp_path)).roles["label"] == ("best",)

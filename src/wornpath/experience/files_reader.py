@@ -27,6 +27,28 @@ MANY = 3
 TABLES = (".csv", ".tsv", ".xlsx")
 UNREADABLE = (".png", ".jpg", ".jpeg", ".gif", ".zip", ".gz", ".tar", ".mp3", ".wav", ".ogg", ".mp4")
 PACKED = (".xlsx", ".docx", ".pdf")
+SOURCE = (
+    ".py",
+    ".ipynb",
+    ".js",
+    ".ts",
+    ".java",
+    ".kt",
+    ".c",
+    ".h",
+    ".cc",
+    ".cpp",
+    ".cs",
+    ".go",
+    ".rs",
+    ".rb",
+    ".php",
+    ".sh",
+    ".sql",
+    ".css",
+    ".html",
+)
+"""Source code has no labels: `best = 0` is no field of a form."""
 
 
 class FilesReader:
@@ -131,6 +153,8 @@ class FilesReader:
                         texts.append("\n".join(lines))
                     elif extension not in PACKED:
                         separators.append(beginnings.separator(lines))
+                if extension in SOURCE:
+                    continue
                 fields = beginnings.header(lines) if extension in TABLES else beginnings.labels(lines)
                 what = "column" if extension in TABLES else "label"
                 for name, sample in fields.items():
