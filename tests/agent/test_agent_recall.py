@@ -236,7 +236,7 @@ def test_files_written_in_another_way_bring_the_model_back(office: Office) -> No
 class Mender(Oracle):
     """It mends the line of a script that is wrong."""
 
-    WRONG = (("total = price - tax", "total = price + tax"), ("total = price * 2 - 1", "total = price * 2"))
+    WRONG = (("total = price - tax", "total = price + tax"), ("total = tax - price", "total = tax * price"))
 
     def __call__(self, messages: Any, schema: Any, n: int) -> Any:
         answer = super().__call__(messages, schema, n)
