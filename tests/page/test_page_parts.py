@@ -213,6 +213,39 @@ def test_a_subtask_is_not_in_work_when_its_run_is_over(modules: Page, status: st
     assert call(modules, "fold", code, [*over, again]) == ["active", "pending", "active"]
 
 
+@pytest.mark.parametrize(
+    "text", ['{"n":12345678901234567891,"m":[-9007199254740993,0.1,7],"s":"x"}', "[1e300,1]", '""']
+)
+def test_numbers_stay_as_they_were_written(modules: Page, text: str) -> None:
+    said = call(modules, "json", "return JSON.stringify(m.parseJson(x))", text)
+    assert json.loads(said) == json.loads(text)
+
+
+def test_what_is_not_changed_in_an_approval_goes_back_as_it_came(modules: Page) -> None:
+    """Ends of lines and large whole numbers, too; what is changed has the ends of lines that it had."""
+    given_ = {
+        "text": "a\r\nb\r\n",
+        "unix": "a\nb\n",
+        "mixed": "a\r\nb\n",
+        "big": 12345678901234567891,
+        "many": [2**60 + 1],
+    }
+    code = """const { parseJson } = await import(new URL('static/lib/json.js', document.baseURI));
+        const made = m.argumentFields({ id: 'q', action: { arguments: parseJson(x.text) } });
+        for (const [name, value] of Object.entries(x.typed)) {
+          const field = made.element.querySelector(`[id="argument-q-${name}"]`);
+          field.value = value;
+        }
+        return JSON.stringify(made.read());"""
+
+    def read(**typed: str) -> Any:
+        return json.loads(call(modules, "../views/approval", code, {"text": json.dumps(given_), "typed": typed}))
+
+    assert read() == given_
+    changed = read(text="a\nc\n", mixed="d\ne", big="98765432109876543210")
+    assert changed == {**given_, "text": "a\r\nc\r\n", "mixed": "d\ne", "big": 98765432109876543210}
+
+
 @given(cut=st.integers(0, 17))
 @settings(max_examples=18)
 def test_a_fold_of_the_beginning_goes_on_to_the_whole(modules: Page, cut: int) -> None:

@@ -1,5 +1,7 @@
 // Requests to the server this page came from. All addresses are relative to the document, so that it works under /t/TOKEN/ too.
 
+import { parseJson } from "./json.js";
+
 const ROOT = new URL("api/v1/", document.baseURI);
 
 /** What a refused request said: `title` and `detail` of its problem document, `status`, and `offline` when there was no answer. */
@@ -37,7 +39,7 @@ async function request(method, path, { query, body, signal } = {}) {
   const text = await response.text();
   let data = null;
   try {
-    data = text ? JSON.parse(text) : null;
+    data = text ? parseJson(text) : null;
   } catch {
     data = null;
   }

@@ -1,6 +1,7 @@
 // The live event stream. It is taken up again after a break where it left off (Last-Event-ID, or `after`), so nothing is lost.
 
 import { address } from "./api.js";
+import { parseJson } from "./json.js";
 
 const HIDDEN_FOR = 60_000; // a browser gives one host six connections over all tabs: a tab nobody looks at gives its one back
 const SLOWEST = 15_000;
@@ -19,7 +20,7 @@ export function listen({ onEvent, onText, onRun, onState, onOpen }) {
 
   const parse = (message, take) => {
     try {
-      take(JSON.parse(message.data));
+      take(parseJson(message.data));
     } catch (error) {
       console.warn("an event of the stream could not be used", error);
     }

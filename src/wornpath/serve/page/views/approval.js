@@ -5,6 +5,7 @@ import { answerApproval } from "../lib/data.js";
 import { looksLikeDiff, renderDiff } from "../lib/diff.js";
 import { plain, visible } from "../lib/format.js";
 import { t } from "../lib/i18n.js";
+import { parseJson } from "../lib/json.js";
 import { riskWord } from "./marks.js";
 
 const typing = (target) => target.closest("textarea, input, select, [contenteditable]") !== null;
@@ -219,7 +220,7 @@ function subject(approval) {
   );
 }
 
-/** Fields to change the arguments in: text as text, anything else as JSON. */
+/** Fields to change the arguments in: text as text, anything else as JSON. What is not touched stays as it was, byte for byte. */
 export function argumentFields(approval) {
   const fields = [];
   const element = h(
@@ -239,7 +240,8 @@ export function argumentFields(approval) {
             prop: { value: shown },
           })
         : h("input", { id, class: "input mono", spellcheck: "false", autocomplete: "off", prop: { value: shown } });
-      fields.push({ name, isText, field });
+      const lineEnd = isText && /\r\n/.test(value) && !/(^|[^\r])\n/.test(value) ? "\r\n" : "\n";
+      fields.push({ name, value, isText, field, lineEnd, atFirst: field.value }); // a field has its own ends of lines
       return h("div", { class: "field" }, h("label", { for: id }, name), field);
     }),
   );
@@ -248,9 +250,10 @@ export function argumentFields(approval) {
     first: fields[0]?.field,
     read() {
       const out = {};
-      for (const { name, isText, field } of fields) {
+      for (const { name, value, isText, field, lineEnd, atFirst } of fields) {
         try {
-          out[name] = isText ? field.value : JSON.parse(field.value);
+          if (field.value === atFirst) out[name] = value;
+          else out[name] = isText ? field.value.replaceAll("\n", lineEnd) : parseJson(field.value);
         } catch {
           field.focus();
           throw new Error(t("not_json", { name }));

@@ -4,6 +4,7 @@ import { post } from "../lib/api.js";
 import { button, fill, h, icon, toast } from "../lib/dom.js";
 import { argumentsLine } from "../lib/format.js";
 import { t } from "../lib/i18n.js";
+import { parseJson } from "../lib/json.js";
 import { argumentFields } from "./approval.js";
 
 export function labelForm(run, row) {
@@ -69,7 +70,7 @@ export function labelForm(run, row) {
     if (value !== "own") return { tool: candidates[Number(value)].action.tool, arguments: fields.read() };
     if (!tool.value.trim()) throw new Error(t("label_no_tool"));
     try {
-      return { tool: tool.value.trim(), arguments: JSON.parse(json.value || "{}") };
+      return { tool: tool.value.trim(), arguments: parseJson(json.value || "{}") };
     } catch {
       throw new Error(t("not_json", { name: t("arguments_json") }));
     }
