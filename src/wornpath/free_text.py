@@ -11,7 +11,7 @@ from wornpath.core import Action
 from wornpath.guard import Session
 from wornpath.judge import predicates
 from wornpath.model_calls import ModelCalls
-from wornpath.programs import is_program, self_contained, unfenced
+from wornpath.programs import is_program, self_contained, shown, unfenced
 from wornpath.tools import Tool, Workspace
 from wornpath.writer import Writer
 
@@ -39,19 +39,18 @@ class FreeText:
             files = material.telling_files(tracker, workspace)
             about = material.about(tracker, workspace, files, self.model.chat.sizes, self.session.provenance.glimpse)
             stream = partial(self.on_text, "argument") if self.on_text else None
-            for shown in (False,) if self._clings else (True, False):
+            for seen in (False,) if self._clings else (True, False):
                 self.session.check()
-                problem = material.problem(tracker, tool, kind, lacking, shown=shown)
+                problem = material.problem(tracker, tool, kind, lacking, shown=seen)
                 messages = self.writer.messages(tool, name, action, tracker, about, files, problem)
-                tries = 0 if not problem else 1 if shown else 2
+                tries = 0 if not problem else 1 if seen else 2
                 completion = await self.model.ask(
                     "argument", messages, self.writer.write(messages, tries=tries, on_text=stream)
                 )
                 text = unfenced(completion.text, kind)
                 if kind == "code":
-                    text = material.spelled(
-                        self_contained(text, tracker.programs()), material.outputs(tracker), workspace
-                    )
+                    known = [*shown(str(messages[0]["content"])), *tracker.programs()]
+                    text = material.spelled(self_contained(text, known), material.outputs(tracker), workspace)
                 written = Action.of(action.tool, {**action.arguments, name: text})
                 self._clings |= bool(problem) and written.key in tracker.tried
                 if not (problem and kind == "code") or (written.key not in tracker.tried and is_program(text)):

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wornpath.programs import self_contained, unfenced
+from wornpath.programs import self_contained, shown, unfenced
 
 PROGRAM = "import os\n\nfor name in os.listdir():\n    print(name)"
 
@@ -78,6 +78,42 @@ def test_a_program_gets_what_it_uses_of_earlier_ones(code: str, begins: str) -> 
     assert whole.startswith(begins) and whole.endswith(code)
     exec(whole, {})
     assert whole.count("def number") <= 1 and "import os" not in whole and self_contained(whole, [NUMBER]) == whole
+
+
+@pytest.mark.parametrize(
+    ("code", "imports"),
+    [
+        ("counts = defaultdict(int)\nprint(csv.reader([]))", ["import csv", "from collections import defaultdict"]),
+        ("print(sorted(Path('.').glob('*.txt')))", ["from pathlib import Path"]),
+        ("print(glob.glob('*.txt'))", ["import glob"]),
+        ("print(glob('*.txt'))", ["from glob import glob"]),
+        ("print(datetime.strptime('2026', '%Y'))", ["from datetime import datetime"]),
+        ("print(datetime.datetime(2026, 1, 2), datetime.date(2026, 1, 2))", ["import datetime"]),
+        ("print(math.nothing)", []),
+        ("print(os)", []),
+        ("print(rows.total, mistake)", []),
+        ("import csv\nprint(csv.reader([]))", []),
+        ("def mean(values):\n    return 0\nprint(mean([]))", []),
+        ("json = {}\nprint(json.items())", []),
+    ],
+)
+def test_a_program_gets_the_imports_it_forgot(code: str, imports: list[str]) -> None:
+    whole = self_contained(code, [])
+    assert whole.endswith(code)
+    assert whole[: -len(code)].split("\n\n") == [*imports, ""]
+
+
+def test_an_alias_of_a_library_is_imported() -> None:
+    assert self_contained("print(pd.read_csv('x'))", []).startswith("import pandas as pd\n")
+    assert self_contained("print(pd)", []) == "print(pd)"
+
+
+def test_the_example_in_the_prompt_lends_its_functions() -> None:
+    """A small model calls `number`, which only its worked example defines."""
+    prompt = f"You write programs.\nExample. Task: x\n```python\n{NUMBER}\nprint(1)\n```\nmore\n```\nnot this\n```"
+    assert shown(prompt) == [f"{NUMBER}\nprint(1)"]
+    whole = self_contained("print(number('$2'))", shown(prompt))
+    assert whole.startswith("import re\n\ndef number") and "print(1)" not in whole
 
 
 def test_the_latest_definition_is_taken_and_prose_stays_as_it_is() -> None:
