@@ -201,11 +201,14 @@ class Recaller:
         self._lifter = self._lifter or Lifter(self.situation, roles=self.experience.config.roles)
         return self._lifter
 
-    def _shadowed(self) -> bool:
-        """Draw, at the first step that could be skipped, whether this run calls the model all the same."""
+    def _shadowed(self, tracker: Tracker | None = None) -> bool:
+        """Draw, at the first step that could be skipped, whether this run calls the model all the same: until its result was refused or its
+        plan failed. What it shows is seen then, and the user's work is worth more than the rest of it."""
         if not self.arm:
             self.arm = "shadow" if self.rng.random() < self.experience.config.shadow else "open"
-        return self.arm == "shadow"
+        plan = tracker.plan if tracker else None
+        failed = tracker is not None and (tracker.failures > 0 or (plan is not None and plan.revision > 0))
+        return self.arm == "shadow" and not failed
 
     # -- steps -------------------------------------------------------------------------------------
 
@@ -309,7 +312,7 @@ class Recaller:
         if chosen:
             best = chosen[0].record
             how = "certified" if self._standing.certified else "on trial"
-            return self._opened(chosen, "skipped", at, f"{best.ok} of {best.uses} uses went well ({how})")
+            return self._opened(chosen, tracker, "skipped", at, f"{best.ok} of {best.uses} uses went well ({how})")
         shut = (
             mode == "off" or not self.experience.config.tries or (mode == "certified" and not self._standing.certified)
         )
@@ -317,7 +320,7 @@ class Recaller:
         worth = [r for r in worth if (trial and self._does(r.action)) or (r.action == FINISHED and tracker.trying)]
         if worth and self._telling(tracker):
             why = "a known program that may do, since the checks will tell"
-            return self._opened(worth[:1], "skipped", at or trial, why)
+            return self._opened(worth[:1], tracker, "skipped", at or trial, why)
         return self._to_write(recalled, tracker, able_to, at)
 
     def _to_write(
@@ -344,14 +347,14 @@ class Recaller:
         how = f"{known.closest.ok} times" + ("" if family == self.family else ", in other kinds of work")
         if known.template == FINISH.id and able_to(FINISHED):
             found = Recalled(FINISHED, known, 1.0, self._covers)
-            return self._opened([found], "written", here, f"done after it, {how}")
+            return self._opened([found], tracker, "written", here, f"done after it, {how}")
         for body in bodies if not ran else ():
             made = fill(body, self.situation, self._seen) if body.open and body.tool in self.registry else []
             if made and made[0][1] > SURE and able_to(made[0][0]) and self._reversible(made[0][0]):
                 self._writes = known.template
                 found = Recalled(made[0][0], known, made[0][1], self._covers)
                 return self._opened(
-                    [found], "written", here, f"what is done here, {how}; only its text is to be written"
+                    [found], tracker, "written", here, f"what is done here, {how}; only its text is to be written"
                 )
         return closed
 
@@ -373,9 +376,9 @@ class Recaller:
             return None, ""
         return known, next(family for evidence, family in others if evidence is known)
 
-    def _opened(self, chosen: Sequence[Recalled], arm: str, at: str, why: str) -> Gate:
+    def _opened(self, chosen: Sequence[Recalled], tracker: Tracker, arm: str, at: str, why: str) -> Gate:
         """The gate, open for CHOSEN unless this run is one that asks the model throughout."""
-        if not chosen or self._shadowed():
+        if not chosen or self._shadowed(tracker):
             return Gate((), "shadow" if self.arm == "shadow" else "", "", at)
         self.arm = arm if self.arm != "skipped" else self.arm
         return Gate(tuple(chosen), arm, why, at)

@@ -156,6 +156,34 @@ def test_the_shadow_arm_calls_the_model(office: Office) -> None:
     assert [arm for _, _, arm in office.experience.memory.outcomes()][-1] == "shadow"
 
 
+class Mistaken(Oracle):
+    """It adds up wrongly."""
+
+    def __call__(self, messages: Any, schema: Any, n: int) -> Any:
+        answer = super().__call__(messages, schema, n)
+        return answer.replace("total = 0.0", "total = 1.0") if isinstance(answer, str) else answer
+
+
+def test_a_shadow_run_whose_result_is_refused_goes_on_with_what_is_known(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has shown by then how the model does; it counts neither for it nor for what was known."""
+    monkeypatch.setattr("wornpath.recaller.PROMISING", 1.0)  # what is known does not stand in for the model's text
+    for _ in range(3):
+        office.run()
+    before = office.experience.memory.outcomes()
+    shadow = Experience(office.experience.memory, ExperienceConfig(policy="prior", shadow=1.0))
+    office.mind = Mistaken
+    agent = office.run(experience=shadow)
+    assert [e.data["evaluation"]["verdict"] for e in events(agent, "evaluation.made") if e.data["scope"] == "run"] == [
+        "unmet",
+        "met",
+    ]
+    assert gates(agent)[0] != "skipped" and gates(agent)[-1] == "skipped"
+    *same, (_, met, arm) = office.experience.memory.outcomes()
+    assert (same, met, arm) == (before, True, "rescued")
+
+
 def test_runs_of_one_seed_draw_their_shadow_arms_each_for_itself(office: Office) -> None:
     for _ in range(3):
         office.run()

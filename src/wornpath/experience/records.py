@@ -86,7 +86,8 @@ class Lesson:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a run ended, as the gate counts it. `arm`: skipped (some model call was), shadow (one could have been), or empty."""
+    """How a run ended, as the gate counts it. `arm`: skipped (some model call was), written (only its text was asked for), shadow (a call
+    could have been skipped), rescued (shadow, until its result was refused), or empty."""
 
     met: bool | None
     arm: str = ""

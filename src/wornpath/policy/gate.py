@@ -4,7 +4,8 @@
 family as a whole, the one-sided 95 % Clopper-Pearson upper bound (Biometrika 26, 1934) on the share of episodes that failed although, or
 because, a call was skipped is at most 5 %. It is looked at after 72 outcomes, 144, 288 and so on, and the error is spent over these looks,
 half of what is left at each (59 outcomes without failure would do at a single look). A *shadow* share of the episodes in which a
-call could have been skipped calls the model all the same: the difference in failures between the two is the price of skipping.
+call could have been skipped calls the model all the same, until its result is refused: the difference in failures between the two is the
+price of skipping.
 """
 
 from __future__ import annotations
@@ -58,11 +59,12 @@ def trusted(record: Record) -> bool:
 
 
 def standing(outcomes: Iterable[tuple[bool, str]]) -> Standing:
-    """The standing after OUTCOMES, (met, arm) an episode, oldest first, of which those of arm `skipped` count."""
+    """The standing after OUTCOMES, (met, arm) an episode, oldest first, of which those of arm `skipped` count. Those of arm `rescued`,
+    begun by the model and ended by what was known, tell of neither."""
     known = list(outcomes)
     skipped = [met for met, arm in known if arm == "skipped"]
     written = [met for met, arm in known if arm == "written"]
-    asked = [met for met, arm in known if arm not in ("skipped", "written")]
+    asked = [met for met, arm in known if arm not in ("skipped", "written", "rescued")]
     n, failures = len(skipped), skipped.count(False)
     usual = asked.count(False) / len(asked) if asked else 0.0
     closed, unwritten = (_worse(late[-LATE:], usual) for late in (skipped, written))
