@@ -5,9 +5,21 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Any
 
-from wornpath.core import LOOKING, Action, Candidate, Decision, ModelAnswerError, RewardWeights, State, to_json
+from wornpath import material
+from wornpath.core import (
+    LOOKING,
+    Action,
+    Candidate,
+    Decision,
+    ModelAnswerError,
+    RewardWeights,
+    State,
+    ToolError,
+    to_json,
+)
 from wornpath.guard import Session
 from wornpath.judge import predicates
 from wornpath.llm.parse import parse_json
@@ -15,7 +27,7 @@ from wornpath.model_calls import ModelCalls
 from wornpath.policy import Policy
 from wornpath.proposer import CONTROLS, Offer, Proposer
 from wornpath.recaller import Recalled, Recaller, merged
-from wornpath.tools.workspace import Workspace
+from wornpath.tools import Tool, Workspace
 
 MAX_REPLANS = 3
 MAX_BAD_ANSWERS = 3
@@ -135,10 +147,35 @@ class Chooser:
                 tool = self.proposer.registry.get(action.tool)
                 if tool is None or self.session.ruling(tool, action).permission == "deny":
                     return False
+                if self._spoils(tool, action):
+                    return False
                 again = tool.risk == "write" and self._alone() and tracker.was_refused(action)
                 # a program that left something undone may be mended at once
                 mends = "code" in tool.text.values() and bool(predicates.still_open(tracker, self.workspace))
                 return not again and (mends or not tracker.is_repeat(action, bool(tool.text)))
+
+    def _spoils(self, tool: Tool, action: Action) -> bool:
+        """Whether ACTION writes over a file of the user's that neither the goal nor the subtask speaks of, where another is to be made: a
+        small model takes the first path that it sees."""
+        tracker = self.session.tracker
+        active, goal = tracker.active, tracker.goal
+        if active is None or goal is None or not tool.text or tool.risk != "write":
+            return False
+        wanted, said = material.outputs(tracker), f"{goal.text} {active.description}".casefold()
+        making = any(not self._there(path) for path in wanted)
+        return making and any(
+            self._there(path)
+            and path not in wanted
+            and path not in tracker.changed
+            and PurePosixPath(path).stem.casefold() not in said
+            for path in (str(action.arguments.get(name, "")) for name in tool.paths)
+        )
+
+    def _there(self, path: str) -> bool:
+        try:
+            return bool(path) and self.workspace.stat(path) is not None
+        except ToolError:
+            return False  # outside; the tool says so
 
     def _alone(self) -> bool:
         """Whether the active subtask is the only one of the plan that makes something: what the checks refused is then its work."""

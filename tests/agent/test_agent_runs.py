@@ -418,6 +418,39 @@ def test_the_same_action_is_masked_when_nothing_changed(make: Make, work: Path) 
     assert taken.count({"tool": "read_file", "arguments": {"path": "a.txt"}}) == 1
 
 
+def test_a_file_that_nothing_speaks_of_is_not_written_over(make: Make, work: Path) -> None:
+    """A small model takes the first path that it sees; the user's invoice is not the file that is to be made."""
+    (work / "inbox").mkdir()
+    (work / "inbox/i1.txt").write_text("the user's")
+    stray = act("write_file", path="inbox/i1.txt")
+    agent = make("Write hello to out.txt", plan=PLAN, actions=[stray, WRITE], texts=["hello"], checks=HELLO)
+    assert agent.run().result.status == "met"
+    assert (work / "inbox/i1.txt").read_text() == "the user's" and (work / "out.txt").read_text() == "hello\n"
+    outside = make(
+        "Write hello to out.txt", plan=PLAN, actions=[act("write_file", path="../x"), WRITE], texts=["hello"]
+    )
+    outside.run()
+    assert not (work.parent / "x").exists()
+
+
+@pytest.mark.parametrize(
+    ("goal", "plan"),
+    [
+        ("Replace the text of notes.txt by hello and write out.txt", PLAN),  # it is named
+        ("Put hello into my notes and write out.txt", PLAN),
+        ("Say hello", [subtask("Say hello", "write")]),  # nothing else is to be made
+        ("Say hello", [subtask("Say hello", "write", "notes.txt")]),
+    ],
+)
+def test_a_file_may_be_written_over_where_it_may_be_meant(
+    make: Make, work: Path, goal: str, plan: list[object]
+) -> None:
+    (work / "notes.txt").write_text("old")
+    agent = make(goal, plan=plan, actions=[act("write_file", path="notes.txt"), WRITE, FINISH], texts=["hello"])
+    agent.run()
+    assert (work / "notes.txt").read_text() == "hello\n"
+
+
 def test_a_subtask_is_done_when_the_model_says_so_of_what_it_sees(make: Make, work: Path) -> None:
     (work / "a.txt").write_text("a\n")
     brain = Brain(actions=[act("read_file", path="a.txt"), act("list_files")])
