@@ -49,8 +49,8 @@ class FreeText:
                 )
                 text = unfenced(completion.text, kind)
                 if kind == "code":
-                    known = [*shown(str(messages[0]["content"])), *tracker.programs()]
-                    text = material.spelled(self_contained(text, known), material.outputs(tracker), workspace)
+                    text = self_contained(text, tracker.programs(), shown(str(messages[0]["content"])))
+                    text = material.spelled(text, material.outputs(tracker), workspace)
                 written = Action.of(action.tool, {**action.arguments, name: text})
                 self._clings |= bool(problem) and written.key in tracker.tried
                 if not (problem and kind == "code") or (written.key not in tracker.tried and is_program(text)):

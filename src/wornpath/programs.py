@@ -5,30 +5,7 @@ from __future__ import annotations
 import ast
 import builtins
 import re
-from collections.abc import Sequence
-from importlib import import_module
-
-SHORT = {"pd": "pandas", "np": "numpy", "plt": "matplotlib.pyplot"}
-MODULES = re.compile(
-    "base64|calendar|collections|copy|csv|datetime|decimal|difflib|functools|glob|gzip|hashlib|heapq|io|itertools|json|math|operator|os|random"
-    "|re|shutil|sqlite3|statistics|string|sys|tarfile|tempfile|textwrap|time|unicodedata|zipfile"
-)
-MEMBERS = {
-    **dict.fromkeys(("Counter", "OrderedDict", "defaultdict", "deque", "namedtuple"), "collections"),
-    **dict.fromkeys(("date", "datetime", "timedelta"), "datetime"),
-    **dict.fromkeys(("chain", "groupby", "product"), "itertools"),
-    **dict.fromkeys(("mean", "median"), "statistics"),
-    **{
-        "Decimal": "decimal",
-        "Path": "pathlib",
-        "StringIO": "io",
-        "deepcopy": "copy",
-        "glob": "glob",
-        "reduce": "functools",
-    },
-    "itemgetter": "operator",
-}
-"""Of which module what is imported by itself."""
+from collections.abc import Iterator, Sequence
 
 
 def unfenced(text: str, kind: str) -> str:
@@ -59,44 +36,57 @@ def shown(prompt: str) -> list[str]:
     return re.findall(r"^```python\n(.*?)\n```", prompt, re.DOTALL | re.MULTILINE)
 
 
-def self_contained(code: str, earlier: Sequence[str]) -> str:
-    """CODE with the functions, classes and imports before it that it uses and lacks: those of EARLIER programs, the last of them first,
-    then what everybody means by the name, such as `csv` or `defaultdict`. The kernel of a run keeps them, that of a later run has not,
-    where CODE is done again."""
+def self_contained(code: str, earlier: Sequence[str], examples: Sequence[str] = ()) -> str:
+    """CODE with the functions, classes and imports of EARLIER programs before it that it uses and lacks, and the functions and classes of
+    EXAMPLES that no earlier one has a name for. The kernel of a run keeps what its programs defined, that of a later run has not, where
+    CODE is done again. Plain imports that were forgotten are made where the program runs."""
     there: dict[str, ast.stmt] = {}
-    for tree in map(_parsed, earlier):
+    borrowed: set[str] = set()
+    """Imports of examples: for their functions alone."""
+    for number, tree in enumerate(map(_parsed, [*examples, *earlier])):
         for statement in tree.body:
-            there.update(dict.fromkeys(_defined(statement), statement))
-    tree = _parsed(code)
-    lacking, taken = _lacking(tree), set[str]()
-    for name in sorted(lacking - there.keys()):
-        if meant := _meant(name, tree):
-            there[name] = meant
-    lacking &= there.keys()
+            for name, defined in _definitions(statement):
+                there.pop(name, None)
+                if defined is not None:
+                    there[name] = defined
+                    imported = isinstance(defined, (ast.Import, ast.ImportFrom))
+                    (borrowed.add if imported and number < len(examples) else borrowed.discard)(name)
+    lacking, taken = (_lacking(_parsed(code)) & there.keys()) - borrowed, set[str]()
     while lacking - taken:
         name = min(lacking - taken)
         taken.add(name)
         lacking |= _lacking(there[name]) & there.keys()
-    needed = {id(there[name]): there[name] for name in there if name in taken}
-    return "\n\n".join([*map(ast.unparse, needed.values()), code]) if needed else code
-
-
-def _meant(name: str, tree: ast.AST) -> ast.stmt | None:
-    """The import that TREE forgot, where NAME, which it uses, can hardly mean anything else."""
-    asked = {n.attr for n in ast.walk(tree) if isinstance(n, ast.Attribute) and _is(n.value, name)}
-    if asked and name in SHORT:
-        return ast.Import([ast.alias(SHORT[name], name)])
-    if asked and MODULES.fullmatch(name) and all(hasattr(import_module(name), attribute) for attribute in asked):
-        return ast.Import([ast.alias(name)])
-    return ast.ImportFrom(MEMBERS[name], [ast.alias(name)], 0) if name in MEMBERS else None
-
-
-def _is(node: ast.expr, name: str) -> bool:
-    return isinstance(node, ast.Name) and node.id == name
+    whole = "\n\n".join([*(ast.unparse(there[name]) for name in there if name in taken), code])
+    return whole if taken and _compiles(whole) else code
 
 
 def _parsed(code: str) -> ast.Module:
     return ast.parse(code) if is_program(code) else ast.Module([], [])
+
+
+def _definitions(statement: ast.stmt) -> Iterator[tuple[str, ast.stmt | None]]:
+    """What STATEMENT gives a name to, with the definition or import where it is one."""
+    match statement:
+        case ast.Import(names=names):
+            yield from ((name, ast.Import([alias])) for name, alias in zip(_defined(statement), names, strict=True))
+        case ast.ImportFrom(module=module, names=names, level=level):
+            yield from (
+                (name, ast.ImportFrom(module, [alias], level))
+                for name, alias in zip(_defined(statement), names, strict=True)
+            )
+        case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+            yield statement.name, statement
+        case _:
+            stored = (n for n in ast.walk(statement) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store))
+            yield from ((n.id, None) for n in stored)
+
+
+def _compiles(code: str) -> bool:
+    try:
+        compile(code, "<program>", "exec")
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return True
 
 
 def _defined(statement: ast.stmt) -> list[str]:

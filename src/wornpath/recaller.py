@@ -186,7 +186,7 @@ class Recaller:
         """Whether PLAN has the form that did for this family before, so that after work that was not accepted it is gone through again
         rather than made anew."""
         config = self.experience.config
-        if not (config.recall and config.plans and self.known) or self.arm == "shadow":
+        if not (config.recall and config.plans and self.known):
             return False
         form = plan_id(lift_plan(plan, self._lift))
         try:
@@ -328,7 +328,7 @@ class Recaller:
     ) -> Gate:
         """The gate, open for an action whose program the model is to write, or for finishing after one, where nothing else is ever done."""
         active, last, config = tracker.active, tracker.last, self.experience.config
-        closed = Gate((), "", "", at)
+        closed = Gate((), "shadow" if self.arm == "shadow" else "", "", at)
         if active is None or not (config.recall and self.family) or any(r.strong for r in recalled):
             return closed
         tool = self.registry.get(last.tool) if last is not None and tracker.subtask_ok else None

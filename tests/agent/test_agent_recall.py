@@ -167,7 +167,7 @@ class Mistaken(Oracle):
 def test_a_shadow_run_whose_result_is_refused_goes_on_with_what_is_known(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It has shown by then how the model does; it counts neither for it nor for what was known."""
+    """It has shown by then how the model does."""
     monkeypatch.setattr("wornpath.recaller.PROMISING", 1.0)  # what is known does not stand in for the model's text
     for _ in range(3):
         office.run()

@@ -38,6 +38,19 @@ def edit(old: str = LINE, path: str = "app.py", new: str = "return a + b") -> st
         (edit(), {"app.py": b"PK\x03\x04\xff\xfe"}, False),  # no text: who knows what is in it
         (edit() + '\nother = "say return a - b"', {"app.py": b"return a * b\n"}, False),  # a text of its own
         (edit() + f'\ntext = text.replace({LINE + " - c"!r}, "")', {"app.py": b"return a - b - c\n"}, False),
+        (f"{edit()}\nassert {LINE!r} in text", {"app.py": b"return a * b\n"}, True),  # as the worked example has it
+        (edit("one line\r\nand one"), {"app.py": b"one line\r\nand one\r\n"}, False),
+        # what may do more than edit the files it names
+        ('t["price"].str.replace("[^0-9]{1,9}", "", regex=True)\nopen("app.py")', {"app.py": b"price\n1"}, False),
+        ('t["item"].str.replace(" (sample)", "")\nopen("app.py")', {"app.py": b"item\n1"}, False),
+        ('p.with_name(p.name.replace("invoice_", "bill_"))\nopen("app.py")', {"app.py": b"x"}, False),
+        ('open("app.py").read().lower().replace("total amount", "x")', {"app.py": b"Total Amount"}, False),
+        (
+            f'for p in Path("src").glob("*.py"):\n    p.read_text().replace({LINE!r}, "x")\nopen("app.py")',
+            {"app.py": b"x"},
+            False,
+        ),
+        (f"def mend(text):\n    return text.replace({LINE!r}, 'x')\nopen('app.py')", {"app.py": b"x"}, False),
         ('text.replace(old, "new")\nopen("app.py")', {"app.py": b"x"}, False),
         ("return return", {"app.py": b"x"}, False),
     ],

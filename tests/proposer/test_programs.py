@@ -80,40 +80,35 @@ def test_a_program_gets_what_it_uses_of_earlier_ones(code: str, begins: str) -> 
     assert whole.count("def number") <= 1 and "import os" not in whole and self_contained(whole, [NUMBER]) == whole
 
 
-@pytest.mark.parametrize(
-    ("code", "imports"),
-    [
-        ("counts = defaultdict(int)\nprint(csv.reader([]))", ["import csv", "from collections import defaultdict"]),
-        ("print(sorted(Path('.').glob('*.txt')))", ["from pathlib import Path"]),
-        ("print(glob.glob('*.txt'))", ["import glob"]),
-        ("print(glob('*.txt'))", ["from glob import glob"]),
-        ("print(datetime.strptime('2026', '%Y'))", ["from datetime import datetime"]),
-        ("print(datetime.datetime(2026, 1, 2), datetime.date(2026, 1, 2))", ["import datetime"]),
-        ("print(math.nothing)", []),
-        ("print(os)", []),
-        ("print(rows.total, mistake)", []),
-        ("import csv\nprint(csv.reader([]))", []),
-        ("def mean(values):\n    return 0\nprint(mean([]))", []),
-        ("json = {}\nprint(json.items())", []),
-    ],
-)
-def test_a_program_gets_the_imports_it_forgot(code: str, imports: list[str]) -> None:
-    whole = self_contained(code, [])
-    assert whole.endswith(code)
-    assert whole[: -len(code)].split("\n\n") == [*imports, ""]
-
-
-def test_an_alias_of_a_library_is_imported() -> None:
-    assert self_contained("print(pd.read_csv('x'))", []).startswith("import pandas as pd\n")
-    assert self_contained("print(pd)", []) == "print(pd)"
-
-
 def test_the_example_in_the_prompt_lends_its_functions() -> None:
     """A small model calls `number`, which only its worked example defines."""
     prompt = f"You write programs.\nExample. Task: x\n```python\n{NUMBER}\nprint(1)\n```\nmore\n```\nnot this\n```"
     assert shown(prompt) == [f"{NUMBER}\nprint(1)"]
-    whole = self_contained("print(number('$2'))", shown(prompt))
+    whole = self_contained("print(number('$2'))", [], shown(prompt))
     assert whole.startswith("import re\n\ndef number") and "print(1)" not in whole
+
+
+@pytest.mark.parametrize(
+    ("code", "earlier", "example"),
+    [
+        ("print(round(number, 2))", ["number = 4.5"], NUMBER),  # a variable of the run is no function of the example
+        (
+            "print(glob('*.txt'))",
+            [],
+            "import csv, glob, re\nprint(glob.glob('*'))",
+        ),  # its imports are for its functions
+        ("from __future__ import annotations\nprint(number('5'))", [], NUMBER),  # which must stay first
+    ],
+)
+def test_what_an_example_does_not_lend(code: str, earlier: list[str], example: str) -> None:
+    assert self_contained(code, earlier, [example]) == code
+
+
+def test_what_is_defined_anew_comes_where_it_was_last_defined() -> None:
+    earlier = ["def a():\n    return 1", "class U:\n    x = 2\ndef a(u=U.x):\n    return u"]
+    made: dict[str, object] = {}
+    exec(self_contained("b = a()", earlier), made)
+    assert made["b"] == 2
 
 
 def test_the_latest_definition_is_taken_and_prose_stays_as_it_is() -> None:

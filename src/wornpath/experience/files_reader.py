@@ -27,26 +27,8 @@ MANY = 3
 TABLES = (".csv", ".tsv", ".xlsx")
 UNREADABLE = (".png", ".jpg", ".jpeg", ".gif", ".zip", ".gz", ".tar", ".mp3", ".wav", ".ogg", ".mp4")
 PACKED = (".xlsx", ".docx", ".pdf")
-SOURCE = (
-    ".py",
-    ".ipynb",
-    ".js",
-    ".ts",
-    ".java",
-    ".kt",
-    ".c",
-    ".h",
-    ".cc",
-    ".cpp",
-    ".cs",
-    ".go",
-    ".rs",
-    ".rb",
-    ".php",
-    ".sh",
-    ".sql",
-    ".css",
-    ".html",
+SOURCE = re.compile(
+    r"\.(?:py|ipynb|[jt]sx?|[cm]js|java|kt|scala|swift|c|h|cc|cpp|hpp|cs|go|rs|rb|php|pl|r|jl|lua|sh|bash|ps1|bat|sql|css|scss)"
 )
 """Source code has no labels: `best = 0` is no field of a form."""
 
@@ -153,7 +135,7 @@ class FilesReader:
                         texts.append("\n".join(lines))
                     elif extension not in PACKED:
                         separators.append(beginnings.separator(lines))
-                if extension in SOURCE:
+                if SOURCE.fullmatch(extension):
                     continue
                 fields = beginnings.header(lines) if extension in TABLES else beginnings.labels(lines)
                 what = "column" if extension in TABLES else "label"

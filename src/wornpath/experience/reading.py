@@ -145,9 +145,10 @@ class _Reader:
         trace, gate = self.trace, data.get("gate") or {}
         trace.skipped += bool(data.get("skipped"))
         arm = str(gate.get("arm") or "")
-        if arm == "skipped":
-            trace.arm = "rescued" if trace.arm in ("shadow", "rescued") else arm
-        trace.arm = trace.arm or arm
+        if arm in ("skipped", "written") and trace.arm in ("shadow", "rescued"):
+            trace.arm = "rescued"
+        else:
+            trace.arm = arm if arm == "skipped" else trace.arm or arm
         chosen = data["decision"]["candidates"][data["decision"]["chosen"]]
         self._pending = _undecided(self._kinds.get(self._active, "other"), self._active)
         self._pending.recalled = str(chosen.get("note", "")) if chosen.get("source") == "recalled" else ""

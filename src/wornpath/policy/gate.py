@@ -59,12 +59,12 @@ def trusted(record: Record) -> bool:
 
 
 def standing(outcomes: Iterable[tuple[bool, str]]) -> Standing:
-    """The standing after OUTCOMES, (met, arm) an episode, oldest first, of which those of arm `skipped` count. Those of arm `rescued`,
-    begun by the model and ended by what was known, tell of neither."""
+    """The standing after OUTCOMES, (met, arm) an episode, oldest first, of which those of arm `skipped` count. One of arm `rescued` is a
+    failure of the model's, whose result was refused: what it might have made of it in further attempts nobody knows."""
     known = list(outcomes)
     skipped = [met for met, arm in known if arm == "skipped"]
     written = [met for met, arm in known if arm == "written"]
-    asked = [met for met, arm in known if arm not in ("skipped", "written", "rescued")]
+    asked = [met and arm != "rescued" for met, arm in known if arm not in ("skipped", "written")]
     n, failures = len(skipped), skipped.count(False)
     usual = asked.count(False) / len(asked) if asked else 0.0
     closed, unwritten = (_worse(late[-LATE:], usual) for late in (skipped, written))
