@@ -132,6 +132,20 @@ async def test_a_forgotten_import_is_made_up_for(kernel: Kernel, head: str) -> N
     assert await value(kernel, head + code) == "'a1'"
 
 
+@pytest.mark.parametrize(
+    ("code", "shown"),
+    [
+        ("datetime.strptime('2026', '%Y').year", "2026"),
+        ("datetime.date(2026, 1, 2).day + datetime.timedelta(3).days", "5"),
+        ("sorted(glob('*.nothing'))", "[]"),
+        ("sorted(glob.glob('*.nothing'))", "[]"),
+        ("len(string.digits)", "10"),
+    ],
+)
+async def test_a_forgotten_import_is_what_the_name_is_used_for(kernel: Kernel, code: str, shown: str) -> None:
+    assert await value(kernel, code) == shown
+
+
 async def test_huge_output_keeps_head_and_tail(kernel: Kernel) -> None:
     result = await kernel.run("print('first'); print('x' * 5_000_000); print('last')", timeout=30)
     assert result.truncated

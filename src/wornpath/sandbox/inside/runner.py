@@ -92,8 +92,14 @@ def _run(source: str, name: str, namespace: dict[str, object]) -> tuple[str, str
 def _import_missing(tree: ast.Module, namespace: dict[str, object]) -> None:
     """Import the well-known names that the cell uses and nobody defined: a forgotten import is the commonest slip of written programs."""
     used: set[str] = set()
+    asked: dict[str, set[str]] = {}
+    """What is asked of a name: its attributes, and `()` where it is called."""
     bound = {*namespace, *vars(builtins)}
     for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            asked.setdefault(node.value.id, set()).add(node.attr)
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            asked.setdefault(node.func.id, set()).add("()")
         if isinstance(node, ast.Name):
             (used if isinstance(node.ctx, ast.Load) else bound).add(node.id)
         elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
@@ -109,6 +115,8 @@ def _import_missing(tree: ast.Module, namespace: dict[str, object]) -> None:
         if module or name in _MODULES:
             try:
                 found = importlib.import_module(module or name)
+                if not member and not all(hasattr(found, what) for what in asked.get(name, ())):
+                    found = getattr(found, name, found)  # `datetime.now()` and `glob("*")` mean what is in the module
                 namespace[name] = getattr(found, member) if member else found
             except (ImportError, AttributeError):
                 pass  # the cell's own NameError says it best
