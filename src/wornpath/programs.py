@@ -40,18 +40,11 @@ def self_contained(code: str, earlier: Sequence[str], examples: Sequence[str] = 
     """CODE with the functions, classes and imports of EARLIER programs before it that it uses and lacks, and the functions and classes of
     EXAMPLES that no earlier one has a name for. The kernel of a run keeps what its programs defined, that of a later run has not, where
     CODE is done again. Plain imports that were forgotten are made where the program runs."""
-    there: dict[str, ast.stmt] = {}
-    borrowed: set[str] = set()
-    """Imports of examples: for their functions alone."""
-    for number, tree in enumerate(map(_parsed, [*examples, *earlier])):
-        for statement in tree.body:
-            for name, defined in _definitions(statement):
-                there.pop(name, None)
-                if defined is not None:
-                    there[name] = defined
-                    imported = isinstance(defined, (ast.Import, ast.ImportFrom))
-                    (borrowed.add if imported and number < len(examples) else borrowed.discard)(name)
-    lacking, taken = (_lacking(_parsed(code)) & there.keys()) - borrowed, set[str]()
+    lent, own = _bound(examples), _bound(earlier)
+    bound = {name: defined for name, defined in lent.items() if name not in own} | own
+    there = {name: defined for name, defined in bound.items() if defined is not None}
+    imports = {name for name in lent.keys() - own.keys() if isinstance(lent[name], (ast.Import, ast.ImportFrom))}
+    lacking, taken = (_lacking(_parsed(code)) & there.keys()) - imports, set[str]()
     while lacking - taken:
         name = min(lacking - taken)
         taken.add(name)
@@ -62,6 +55,17 @@ def self_contained(code: str, earlier: Sequence[str], examples: Sequence[str] = 
 
 def _parsed(code: str) -> ast.Module:
     return ast.parse(code) if is_program(code) else ast.Module([], [])
+
+
+def _bound(programs: Sequence[str]) -> dict[str, ast.stmt | None]:
+    """The names that PROGRAMS leave behind, in the order in which they got their last meaning: a definition or import, or None."""
+    out: dict[str, ast.stmt | None] = {}
+    for tree in map(_parsed, programs):
+        for statement in tree.body:
+            for name, defined in _definitions(statement):
+                out.pop(name, None)
+                out[name] = defined
+    return out
 
 
 def _definitions(statement: ast.stmt) -> Iterator[tuple[str, ast.stmt | None]]:
