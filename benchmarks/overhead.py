@@ -242,15 +242,15 @@ async def measure_policy(base_url: str, runs: int, folder: Path) -> dict[str, An
         session, rng = actor.session, random.Random(0)
         before, chosen = time.process_time(), 0.0
         for step in range(STEPS):
-            state, offer = actor.observe(), actor.offer()
+            state, offer = actor.observe(), actor.chooser.offer()
             known = [Candidate(Action.of("look", number=step), "recalled", 0.7)]
-            candidates = actor.proposer.complete(known, session.tracker, offer)
-            mask = actor._mask(candidates, offer)
+            candidates = actor.chooser.proposer.complete(known, session.tracker, offer)
+            mask = actor.chooser._mask(candidates, offer)
             began = time.process_time()
-            decision = actor.policy.decide(state, candidates, mask, rng=rng)
+            decision = actor.chooser.policy.decide(state, candidates, mask, rng=rng)
             chosen += time.process_time() - began
             session.record("action.decided", {"decision": to_json(decision), "skipped": True})
-            actor.evaluate(await actor.call(decision.action))
+            actor.evaluate(await actor.caller.call(decision.action))
         spent = time.process_time() - before
         agent.store.append(agent.run_id, "run.paused", {"reason": "measured"})
         if number:

@@ -151,9 +151,9 @@ async def one_step(agent: AutoGPT, plan: Plan) -> float:
     actor.session.record("subtask.started", {"subtask": 1})
     actor.look()
     began = time.process_time()
-    decision = await actor.choose(actor.observe())
+    decision = await actor.chooser.choose(actor.observe())
     assert decision.candidates[decision.chosen].source == "recalled" and actor.session.tracker.skipped == 1
-    seen = actor.finish(decision.action, "execute", Observation("ok", changed=("total.txt",)))
+    seen = actor.caller.finish(decision.action, "execute", Observation("ok", changed=("total.txt",)))
     actor.evaluate(seen)
     return 1000 * (time.process_time() - began)
 

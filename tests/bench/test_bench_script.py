@@ -1,10 +1,11 @@
-"""`benchmarks/recurring.py`: what of its file is gone on with, and what is another measurement."""
+"""`benchmarks/recurring.py`: what of its file is gone on with, and what is another measurement. The small ones still run."""
 
 from __future__ import annotations
 
 import importlib.util
 import json
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -125,3 +126,18 @@ def test_the_code_covers_the_data_that_lies_with_it(
     rates = package / "llm" / "simulated" / "rates.json"
     rates.write_text(rates.read_text() + "\n")
     assert script.code_version() != before
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "figure"),
+    [
+        ("recall.py", ["--stored", "400", "--recalled", "800", "--repeats", "2"], "step_ms"),
+        ("overhead.py", ["--runs", "1", "--only", "policy"], "ours"),
+    ],
+)
+def test_what_is_measured_inside_a_run_is_still_there(name: str, options: list[str], figure: str) -> None:
+    """They take a run apart, and nobody calls them otherwise."""
+    command = [sys.executable, str(ROOT / "benchmarks" / name), *options]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1])[figure]
