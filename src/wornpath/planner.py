@@ -246,10 +246,9 @@ def _predicates(output: str, has: list[str], goal: Goal) -> tuple[Predicate, ...
     if path.is_absolute() or ".." in path.parts or not _NAME.fullmatch(output):
         return ()
     found: list[Predicate] = [Predicate("exists", output)]
-    folded = goal.text.casefold()
-    named = tuple(
-        dict.fromkeys(v.strip() for v in has if v.strip() and v.strip().casefold() in folded and v.strip() != output)
-    )
+    folded, files = goal.text.casefold(), {name.casefold() for name in _files(goal.text)}  # a file is no column
+    said = (v.strip() for v in has if v.strip().casefold() in folded and v.strip().casefold() not in files)
+    named = tuple(dict.fromkeys(v for v in said if v and v != output))
     match path.suffix.casefold():
         case ".csv" if named:
             found.append(_columns(output, named, goal.text))

@@ -168,6 +168,19 @@ def test_columns_that_the_goal_lists_are_in_its_order(text: str, kind: str, valu
     assert (found.kind, found.values) == (kind, values)
 
 
+def test_a_file_is_no_column() -> None:
+    """The 1.5B lists in `has` what a subtask starts from."""
+    goal = "Clean sales.csv and save it as clean.csv. Then write summary.csv with the columns branch,total"
+    items = [
+        {"do": "Drop duplicate rows", "kind": "compute", "output": "clean.csv", "has": ["sales.csv"]},
+        {"do": "Sum the totals", "kind": "compute", "output": "summary.csv", "has": ["Clean.csv", "total"]},
+    ]
+    made = Planner(ScriptedChat([]), {"sales.csv"}.__contains__).read(json.dumps({"subtasks": items}), Goal(goal))
+    expected = [(p.kind, p.path, p.values) for s in made.subtasks for p in s.predicates]
+    assert ("header", "summary.csv", ("branch", "total")) in expected
+    assert not [kind for kind, path, _ in expected if path == "clean.csv" and kind != "exists"]
+
+
 def test_a_new_plan_keeps_what_was_expected_of_files_it_forgets() -> None:
     goal = "Sum sales.csv into out.csv"
     before = plan(goal, ("Sum it", "compute", "out.csv"))
