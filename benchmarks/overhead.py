@@ -245,7 +245,7 @@ async def measure_policy(base_url: str, runs: int, folder: Path) -> dict[str, An
             state, offer = actor.observe(), actor.chooser.offer()
             known = [Candidate(Action.of("look", number=step), "recalled", 0.7)]
             candidates = actor.chooser.proposer.complete(known, session.tracker, offer)
-            mask = actor.chooser._mask(candidates, offer)
+            mask = actor.chooser._mask(candidates)
             began = time.process_time()
             decision = actor.chooser.policy.decide(state, candidates, mask, rng=rng)
             chosen += time.process_time() - began

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from wornpath import material
 from wornpath.core import Action, EventType, Observation, ToolError, digest, to_json
 from wornpath.footprint import Footprint
 from wornpath.free_text import FreeText
@@ -145,8 +144,8 @@ class Caller:
 
     def _make_folders(self) -> None:
         """Make the folders of the files that the active subtask is to make: programs forget it."""
-        workspace = self.context.workspace
-        for folder in {posixpath.dirname(path) for path in material.outputs(self.session.tracker)} - {""}:
+        workspace, active = self.context.workspace, self.session.tracker.active
+        for folder in {posixpath.dirname(path) for path in (active.outputs if active else [])} - {""}:
             if workspace.writable and workspace.stat(folder) is None:
                 with contextlib.suppress(ToolError):
                     self.context.before_write(folder)

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from wornpath import material
 from wornpath.core import (
     LOOKING,
     Action,
@@ -69,7 +68,7 @@ class Chooser:
         else:
             made = await self._finish_if_done(state) or await self._propose(state, offer, recalled)
             candidates = self.proposer.complete(merged(made, recalled, self.proposer.registry), tracker, offer)
-            mask = self._mask(candidates, offer)
+            mask = self._mask(candidates)
         weights = tracker.goal.weights if tracker.goal else RewardWeights()
         known = self.recaller.enriched(state, recalled, weights)
         decision = self.policy.decide(known, candidates, mask, explore=self.explore, rng=self.rng)
@@ -124,7 +123,7 @@ class Chooser:
             return []
         return [Candidate(Action.of("finish"), "llm", 1.0)]
 
-    def _mask(self, candidates: Sequence[Candidate], offer: Offer) -> list[bool]:
+    def _mask(self, candidates: Sequence[Candidate]) -> list[bool]:
         """Which candidates may be taken: nothing denied, no repeats, no finish before the work, no control that leads nowhere."""
         mask = [self._free(c.action) for c in candidates]
         return mask if any(mask) else [c.action.tool == "finish" for c in candidates]
@@ -161,7 +160,7 @@ class Chooser:
         active, goal = tracker.active, tracker.goal
         if active is None or goal is None or not tool.text or tool.risk != "write":
             return False
-        wanted, said = material.outputs(tracker), f"{goal.text} {active.description}".casefold()
+        wanted, said = active.outputs, f"{goal.text} {active.description}".casefold()
         making = any(not self._there(path) for path in wanted)
         return making and any(
             self._there(path)

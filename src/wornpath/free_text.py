@@ -50,7 +50,7 @@ class FreeText:
                 text = unfenced(completion.text, kind)
                 if kind == "code":
                     text = self_contained(text, tracker.programs(), shown(str(messages[0]["content"])))
-                    text = material.spelled(text, material.outputs(tracker), workspace)
+                    text = material.spelled(text, tracker.active.outputs if tracker.active else [], workspace)
                 written = Action.of(action.tool, {**action.arguments, name: text})
                 self._clings |= bool(problem) and written.key in tracker.tried
                 if not (problem and kind == "code") or (written.key not in tracker.tried and is_program(text)):

@@ -129,11 +129,6 @@ def spelled(code: str, outputs: Iterable[str], workspace: Workspace) -> str:
     return code
 
 
-def outputs(tracker: Tracker) -> list[str]:
-    """The files that the active subtask is to make."""
-    return [p.path for p in tracker.active.predicates if p.kind == "exists"] if tracker.active else []
-
-
 def _wanted(tracker: Tracker) -> str:
     return f"{tracker.goal.text if tracker.goal else ''} {tracker.active.description if tracker.active else ''}"
 

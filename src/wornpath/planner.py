@@ -163,7 +163,7 @@ def _needed(subtasks: list[Subtask], goal: Goal, exists: Callable[[str], bool]) 
     if len(kept) > 1 and all(s.kind == "compute" for s in kept):  # one program, which sees all that the goal says
         kept = [replace(kept[0], predicates=tuple(dict.fromkeys(p for s in kept for p in s.predicates)))]
     if len(kept) == 1 < len(subtasks):
-        expected = ", ".join(p.path for p in kept[0].predicates if p.kind == "exists")
+        expected = ", ".join(kept[0].outputs)
         kept = [replace(kept[0], description=goal.text[:400], criterion=f"{expected} is there" if expected else "")]
     return [replace(s, id=number) for number, s in enumerate(kept, 1)]
 

@@ -186,7 +186,7 @@ class Proposer:
             for e in ranked
             if (e.kind == "file" and "read_file" in names) or (e.kind == "folder" and "list_files" in names)
         ]
-        outputs = [p.path for p in tracker.active.predicates if p.kind == "exists"] if tracker.active else []
+        outputs = tracker.active.outputs if tracker.active else []
         deferred = []
         for tool in offer.tools:
             open_ones = set(tool.schema.get("required", ())) - set(tool.text)

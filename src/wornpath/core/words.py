@@ -137,6 +137,11 @@ class Subtask:
     predicates: tuple[Predicate, ...] = ()
     status: SubtaskStatus = "pending"
 
+    @property
+    def outputs(self) -> list[str]:
+        """The files that it is to make."""
+        return [p.path for p in self.predicates if p.kind == "exists"]
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:

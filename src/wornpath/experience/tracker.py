@@ -297,7 +297,7 @@ class Tracker:
         active = self.active
         put("Goal:", goal, 0.34)
         if active is not None and self.plan is not None:
-            makes = "".join(f" -> {p.path}" for p in active.predicates if p.kind == "exists")
+            makes = "".join(f" -> {path}" for path in active.outputs)
             put("Now:", f"({active.id} of {len(self.plan.subtasks)}, {active.kind}) {active.description}{makes}", 0.2)
         put("Files:", self.overview, 0.24)
         put("Known:", "; ".join(newest_within([*notes, *self.facts], int(0.2 * (budget or self.state_tokens)))), 0.22)
